@@ -1,0 +1,256 @@
+//! The consumer of both local logs: membership kept alive in the background, positions, pauses, waking.
+//!
+//! It must not know how records are kept: that is the [`Shelf`]'s.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::group::{BEAT, Place};
+use crate::{Consumer, LogError, MAX_RECORD_BYTES, NewRecord, Offset, Partition, Poll, Record, Result, partition_for_key};
+
+/// What a consumer asks of the log that it reads.
+#[async_trait]
+pub(crate) trait Shelf: Send + Sync + 'static {
+    /// As [`crate::group::Group::beat`].
+    async fn beat(&self, seat: &Seat, holding: BTreeSet<Place>) -> Result<BTreeSet<Place>>;
+    async fn leave(&self, seat: &Seat) -> Result<()>;
+    /// Records from `from` (or the first kept) on, and the log's head.
+    async fn fetch(&self, place: &Place, from: Offset, max: usize) -> Result<(Vec<Record>, Offset)>;
+    async fn commit(&self, group: &str, place: &Place, next: Offset) -> Result<()>;
+    async fn committed(&self, group: &str, place: &Place) -> Result<Option<Offset>>;
+    /// Rings when records may have come, or the group may have changed.
+    fn bell(&self) -> &watch::Sender<()>;
+}
+
+/// A member's place at the table: which group, under which name, for which topics.
+pub(crate) struct Seat {
+    pub group: String,
+    pub name: String,
+    pub topics: BTreeSet<String>,
+}
+
+/// What the background beat and the polling owner share.
+#[derive(Default)]
+struct Shared {
+    holding: BTreeSet<Place>,
+    granted: BTreeSet<Place>,
+}
+
+pub(crate) struct LocalConsumer<S: Shelf> {
+    shelf: Arc<S>,
+    seat: Arc<Seat>,
+    shared: Arc<Mutex<Shared>>,
+    positions: BTreeMap<Place, Offset>,
+    paused: BTreeSet<Place>,
+    /// Told as revoked; let go at the next poll.
+    leaving: bool,
+    /// Served last: the next poll begins behind it, so that no partition starves.
+    served: Option<Place>,
+    bell: watch::Receiver<()>,
+    beating: tokio::task::JoinHandle<()>,
+}
+
+impl<S: Shelf> LocalConsumer<S> {
+    pub async fn join(shelf: Arc<S>, group: &str, topics: &[&str]) -> Result<Self> {
+        let seat = Arc::new(Seat {
+            group: group.to_owned(),
+            name: format!("{:032x}", rand::random::<u128>()),
+            topics: topics.iter().map(|t| (*t).to_owned()).collect(),
+        });
+        let bell = shelf.bell().subscribe();
+        let shared = Arc::new(Mutex::new(Shared::default()));
+        beat(&*shelf, &seat, &shared).await?;
+        let beating = tokio::spawn(keep_beating(Arc::clone(&shelf), Arc::clone(&seat), Arc::clone(&shared)));
+        Ok(Self {
+            shelf,
+            seat,
+            shared,
+            positions: BTreeMap::new(),
+            paused: BTreeSet::new(),
+            leaving: false,
+            served: None,
+            bell,
+            beating,
+        })
+    }
+
+    /// A change of the assignment that the owner doesn't know of yet. Losses first: they free others.
+    fn assignment_change(&mut self) -> Option<Poll> {
+        let mut shared = lock(&self.shared);
+        let lost: Vec<Place> = shared.holding.difference(&shared.granted).cloned().collect();
+        if !lost.is_empty() {
+            for place in &lost {
+                self.positions.remove(place);
+                self.paused.remove(place);
+            }
+            self.leaving = true;
+            return Some(Poll::Revoked(lost));
+        }
+        let gained: Vec<Place> = shared.granted.difference(&shared.holding).cloned().collect();
+        if gained.is_empty() {
+            return None;
+        }
+        shared.holding.extend(gained.iter().cloned());
+        Some(Poll::Assigned(gained))
+    }
+
+    async fn let_go(&mut self) -> Result<()> {
+        {
+            let mut shared = lock(&self.shared);
+            let Shared { holding, granted } = &mut *shared;
+            holding.retain(|place| granted.contains(place));
+        }
+        beat(&*self.shelf, &self.seat, &self.shared).await?;
+        self.leaving = false;
+        self.shelf.bell().send_replace(());
+        Ok(())
+    }
+
+    async fn fetch_next(&mut self, max: usize) -> Result<Option<Poll>> {
+        let ready = |place: &&Place| !self.paused.contains(*place);
+        let order: Vec<Place> = match &self.served {
+            Some(served) => {
+                let behind = self.positions.range(served.clone()..).map(|(p, _)| p).filter(|p| *p != served);
+                behind.chain(self.positions.range(..=served.clone()).map(|(p, _)| p)).filter(ready).cloned().collect()
+            }
+            None => self.positions.keys().filter(ready).cloned().collect(),
+        };
+        for place in order {
+            let Some(from) = self.positions.get(&place).copied() else { continue };
+            let (records, head) = self.shelf.fetch(&place, from, max).await?;
+            let Some(last) = records.last() else { continue };
+            self.positions.insert(place.clone(), last.offset + 1);
+            self.served = Some(place.clone());
+            let (topic, partition) = place;
+            return Ok(Some(Poll::Records { topic, partition, records, head }));
+        }
+        Ok(None)
+    }
+
+    fn held(&self, topic: &str, partition: Partition) -> Result<Place> {
+        let place = (topic.to_owned(), partition);
+        let shared = lock(&self.shared);
+        if shared.holding.contains(&place) {
+            Ok(place)
+        } else {
+            Err(LogError::NotAssigned { topic: place.0, partition })
+        }
+    }
+}
+
+#[async_trait]
+impl<S: Shelf> Consumer for LocalConsumer<S> {
+    async fn poll(&mut self, max: usize, wait: Duration) -> Result<Poll> {
+        let deadline = Instant::now() + wait;
+        if self.leaving {
+            self.let_go().await?;
+        }
+        loop {
+            // Before looking, so that what comes while we look rings for the wait below.
+            self.bell.mark_unchanged();
+            if let Some(change) = self.assignment_change() {
+                return Ok(change);
+            }
+            if let Some(records) = self.fetch_next(max.max(1)).await? {
+                return Ok(records);
+            }
+            match tokio::time::timeout_at(deadline, self.bell.changed()).await {
+                Err(_elapsed) => return Ok(Poll::Idle),
+                Ok(Err(_gone)) => return Err(LogError::Closed),
+                Ok(Ok(())) => {}
+            }
+        }
+    }
+
+    async fn seek(&mut self, topic: &str, partition: Partition, offset: Offset) -> Result<()> {
+        let place = self.held(topic, partition)?;
+        self.positions.insert(place, offset);
+        Ok(())
+    }
+
+    async fn pause(&mut self, topic: &str, partition: Partition) -> Result<()> {
+        let place = self.held(topic, partition)?;
+        self.paused.insert(place);
+        Ok(())
+    }
+
+    async fn resume(&mut self, topic: &str, partition: Partition) -> Result<()> {
+        let place = self.held(topic, partition)?;
+        self.paused.remove(&place);
+        Ok(())
+    }
+
+    async fn commit(&mut self, topic: &str, partition: Partition, next: Offset) -> Result<()> {
+        self.shelf.commit(&self.seat.group, &(topic.to_owned(), partition), next).await
+    }
+
+    async fn committed(&self, topic: &str, partition: Partition) -> Result<Option<Offset>> {
+        self.shelf.committed(&self.seat.group, &(topic.to_owned(), partition)).await
+    }
+
+    async fn close(self: Box<Self>) -> Result<()> {
+        self.beating.abort();
+        self.shelf.leave(&self.seat).await?;
+        self.shelf.bell().send_replace(());
+        Ok(())
+    }
+}
+
+impl<S: Shelf> Drop for LocalConsumer<S> {
+    fn drop(&mut self) {
+        self.beating.abort();
+    }
+}
+
+async fn beat<S: Shelf>(shelf: &S, seat: &Seat, shared: &Mutex<Shared>) -> Result<()> {
+    let holding = lock(shared).holding.clone();
+    let granted = shelf.beat(seat, holding).await?;
+    lock(shared).granted = granted;
+    Ok(())
+}
+
+async fn keep_beating<S: Shelf>(shelf: Arc<S>, seat: Arc<Seat>, shared: Arc<Mutex<Shared>>) {
+    let mut ticks = tokio::time::interval(BEAT);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    ticks.tick().await;
+    loop {
+        ticks.tick().await;
+        let before = lock(&shared).granted.clone();
+        match beat(&*shelf, &seat, &shared).await {
+            Ok(()) if lock(&shared).granted != before => {
+                shelf.bell().send_replace(());
+            }
+            Ok(()) => {}
+            Err(error) => tracing::warn!(%error, group = seat.group, "heartbeat of a consumer failed"),
+        }
+    }
+}
+
+/// Nothing that holds one of our locks can panic half-way through a change, so a poisoned lock is still good.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(crate) fn wall_clock_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
+}
+
+/// Where a record goes in a topic of `partitions`.
+pub(crate) fn choose_partition(record: &NewRecord, partitions: u32) -> Result<Partition> {
+    let bytes = record.payload.len() + record.key.as_ref().map_or(0, Bytes::len);
+    if bytes > MAX_RECORD_BYTES {
+        return Err(LogError::TooLarge { bytes });
+    }
+    match (record.partition, &record.key) {
+        (Some(partition), _) if partition < partitions => Ok(partition),
+        (Some(partition), _) => Err(LogError::UnknownPartition { topic: record.topic.clone(), partition }),
+        (None, Some(key)) => Ok(partition_for_key(key, partitions)),
+        (None, None) => Ok(rand::random_range(0..partitions)),
+    }
+}
