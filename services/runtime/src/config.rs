@@ -1,0 +1,322 @@
+//! The settings: one TOML file, every key also as `YIPING_SECTION__KEY`, and defaults that run.
+//!
+//! Reading is in `read.rs`, judging in `check.rs`; both collect every fault, so that a person fixes a file once and not
+//! line by line. This page must not read files or the environment.
+
+mod check;
+mod read;
+
+pub use read::variable;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// All settings of one process. A section a file section.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    pub data_dir: DataDir,
+    pub log: Log,
+    pub clickhouse: ClickHouse,
+    pub wall: Wall,
+    pub gateway: Gateway,
+    pub admin: Admin,
+    pub city: City,
+    pub streams: Streams,
+    pub store: Store,
+}
+
+/// Where everything that must survive a restart lies, unless a key says otherwise.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct DataDir(pub PathBuf);
+
+/// The partitioned log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// `embedded:DIR` or `kafka://host:port,…`; absent: embedded, in `data_dir/log`.
+    pub url: Option<String>,
+    /// Partitions of a topic that is created by us.
+    pub partitions: u32,
+    /// How long the embedded log keeps records, hours.
+    pub retention_hours: u32,
+    /// librdkafka's own keys: `security.protocol`, `sasl.username`, …; a key `NAME_file` reads NAME's value from a file.
+    #[serde(with = "read::dotted")]
+    pub kafka: BTreeMap<String, String>,
+}
+
+/// The ClickHouse that holds the rows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ClickHouse {
+    /// `embedded:DIR` or `http://host:port`; absent: embedded, in `data_dir/clickhouse`.
+    pub url: Option<String>,
+    /// Port of the embedded server's HTTP protocol; 0 = any free one.
+    pub http_port: u16,
+    /// Port of the embedded server's native protocol; 0 = any free one.
+    pub tcp_port: u16,
+    /// The user that writes.
+    pub user: String,
+    pub password: Option<Secret>,
+    pub password_file: Option<PathBuf>,
+}
+
+/// The operations centre's screen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Wall {
+    pub listen: SocketAddr,
+}
+
+/// What comes in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Gateway {
+    pub listen: SocketAddr,
+    /// The tokens file; absent: `data_dir/tokens.toml`.
+    pub tokens: Option<PathBuf>,
+    /// Largest request body, bytes, after decompression too.
+    pub max_body_bytes: usize,
+    /// Bytes of bodies being worked on at once; beyond it the answer is 429.
+    pub max_in_flight_bytes: usize,
+    /// How long the log may take to make a request durable before the answer is 503.
+    #[serde(with = "read::span")]
+    pub append_timeout: Duration,
+}
+
+/// Metrics, health and readiness of this process.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Admin {
+    pub listen: SocketAddr,
+}
+
+/// Which city this is.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct City {
+    /// The profile's folder; absent: the built-in Weihai.
+    pub profile: Option<PathBuf>,
+}
+
+/// The four streams' ideas of time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Streams {
+    pub bus: Stream,
+    pub parking: Stream,
+    pub hotline: Stream,
+    pub elder: Stream,
+}
+
+/// How one stream treats time. Changing these changes results: the owner writes them to the log as a `config` record.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stream {
+    /// The watermark is the partition's time less this.
+    #[serde(with = "read::span")]
+    pub out_of_order: Duration,
+    /// How late an event still revises its windows.
+    #[serde(with = "read::span")]
+    pub lateness: Duration,
+    /// How far an event's time may be ahead of its log time before it is quarantined.
+    #[serde(with = "read::span")]
+    pub max_skew: Duration,
+    pub ticks: Ticks,
+}
+
+/// What moves time in a partition that is silent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ticks {
+    /// The owner appends ticks to the log.
+    Append,
+    /// The owner follows its own clock: for topics that we may not write to; weaker, for a replay can't repeat it.
+    Clock,
+    /// Nothing does.
+    Off,
+}
+
+/// How rows reach ClickHouse.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Store {
+    /// Longest time that a row waits for its batch.
+    #[serde(with = "read::span")]
+    pub flush: Duration,
+    /// Time between two checkpoints of a partition.
+    #[serde(with = "read::span")]
+    pub checkpoint: Duration,
+    /// Rows not yet stored, a partition, beyond which consumption pauses.
+    pub run_ahead: usize,
+}
+
+/// A value that logs and error texts never show.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(value.into())
+    }
+
+    /// The value itself; the name is long so that a reader notices.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// One thing that is wrong with the settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The dotted key, or empty for a file as a whole.
+    pub key: String,
+    /// The file or the environment variable that says so.
+    pub origin: String,
+    pub message: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.origin.is_empty(), self.key.is_empty()) {
+            (true, _) => write!(f, "{}: {}", self.key, self.message),
+            (false, true) => write!(f, "{}: {}", self.origin, self.message),
+            (false, false) => write!(f, "{}: {}: {}", self.origin, self.key, self.message),
+        }
+    }
+}
+
+/// Every fault of the settings, in one go.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct ConfigErrors(pub Vec<Fault>);
+
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = if self.0.len() == 1 { "fault" } else { "faults" };
+        write!(f, "{} {plural} in the configuration", self.0.len())?;
+        for fault in &self.0 {
+            write!(f, "\n  {fault}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Config {
+    /// The log's address, with the data folder's default.
+    pub fn log_url(&self) -> String {
+        match &self.log.url {
+            Some(url) => url.clone(),
+            None => format!("embedded:{}", self.data_dir.0.join("log").display()),
+        }
+    }
+
+    /// What `yiping_log::open` takes beside the address: `kafka.NAME` → value and `retention_hours`.
+    pub fn log_options(&self) -> BTreeMap<String, String> {
+        let mut options: BTreeMap<String, String> =
+            self.log.kafka.iter().map(|(name, value)| (format!("kafka.{name}"), value.clone())).collect();
+        options.insert("retention_hours".into(), self.log.retention_hours.to_string());
+        options
+    }
+
+    /// ClickHouse's address, with the data folder's default.
+    pub fn clickhouse_url(&self) -> String {
+        match &self.clickhouse.url {
+            Some(url) => url.clone(),
+            None => format!("embedded:{}", self.data_dir.0.join("clickhouse").display()),
+        }
+    }
+
+    /// The tokens file, with the data folder's default.
+    pub fn tokens_path(&self) -> PathBuf {
+        self.gateway.tokens.clone().unwrap_or_else(|| self.data_dir.0.join("tokens.toml"))
+    }
+}
+
+impl Streams {
+    /// The settings of a stream by its name (`bus parking hotline elder`).
+    pub fn get(&self, name: &str) -> Option<&Stream> {
+        self.named().into_iter().find(|(stream, _)| *stream == name).map(|(_, settings)| settings)
+    }
+
+    pub(crate) fn named(&self) -> [(&'static str, &Stream); 4] {
+        [("bus", &self.bus), ("parking", &self.parking), ("hotline", &self.hotline), ("elder", &self.elder)]
+    }
+}
+
+const fn local(port: u16) -> SocketAddr {
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+}
+
+impl Default for DataDir {
+    fn default() -> Self {
+        Self("yiping-data".into())
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { url: None, partitions: 4, retention_hours: 7 * 24, kafka: BTreeMap::new() }
+    }
+}
+
+impl Default for ClickHouse {
+    fn default() -> Self {
+        Self { url: None, http_port: 8123, tcp_port: 9000, user: "yiping_writer".into(), password: None, password_file: None }
+    }
+}
+
+impl Default for Wall {
+    fn default() -> Self {
+        Self { listen: local(8080) }
+    }
+}
+
+impl Default for Gateway {
+    fn default() -> Self {
+        Self {
+            listen: local(8081),
+            tokens: None,
+            max_body_bytes: 8 << 20,
+            max_in_flight_bytes: 64 << 20,
+            append_timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Self { listen: local(9600) }
+    }
+}
+
+impl Default for Streams {
+    fn default() -> Self {
+        // Vehicles and lots report within the hour or not at all; case work is typed in up to a day later.
+        let with_lateness = |hours: u64| Stream {
+            out_of_order: Duration::from_secs(5),
+            lateness: Duration::from_secs(hours * 3600),
+            max_skew: Duration::from_secs(60),
+            ticks: Ticks::Append,
+        };
+        Self { bus: with_lateness(1), parking: with_lateness(1), hotline: with_lateness(24), elder: with_lateness(24) }
+    }
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self { flush: Duration::from_secs(1), checkpoint: Duration::from_secs(30), run_ahead: 200_000 }
+    }
+}

@@ -1,0 +1,137 @@
+//! Settings as a person writes them, and what they are told when something is wrong.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use yiping_runtime::config::{Config, Ticks};
+
+fn env(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect()
+}
+
+fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("city.toml");
+    std::fs::write(&path, text).unwrap();
+    (dir, path)
+}
+
+#[test]
+fn the_defaults_run() {
+    let config = Config::load_with(None, []).unwrap();
+    assert_eq!(config, Config::default());
+    assert_eq!(config.wall.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.log_url(), "embedded:yiping-data/log");
+    assert_eq!(config.clickhouse_url(), "embedded:yiping-data/clickhouse");
+    assert_eq!(config.streams.get("hotline").unwrap().lateness, Duration::from_secs(86_400));
+}
+
+#[test]
+fn the_environment_goes_before_the_file_and_the_file_before_the_defaults() {
+    let (_dir, path) = file(
+        r#"
+        data_dir = "/srv/yiping"
+        [wall]
+        listen = "0.0.0.0:80"
+        [gateway]
+        listen = "0.0.0.0:81"
+        [streams.bus]
+        out_of_order = 7
+        lateness = "2h"
+        ticks = "clock"
+        "#,
+    );
+    let vars = env(&[("YIPING_WALL__LISTEN", "127.0.0.1:0"), ("YIPING_LIBCHDB", "/x.so"), ("YIPING_DATA_DIR", "/tmp/y"), ("HOME", "/")]);
+    let config = Config::load_with(Some(&path), vars).unwrap();
+    assert_eq!(config.wall.listen.port(), 0);
+    assert_eq!(config.gateway.listen.port(), 81);
+    assert_eq!(config.log_url(), "embedded:/tmp/y/log");
+    assert_eq!(config.streams.bus.out_of_order, Duration::from_secs(7));
+    assert_eq!(config.streams.bus.lateness, Duration::from_secs(7200));
+    assert_eq!(config.streams.bus.ticks, Ticks::Clock);
+    assert_eq!(config.streams.bus.max_skew, Duration::from_secs(60));
+}
+
+#[test]
+fn every_fault_is_named_at_once_with_its_key_and_its_place() {
+    let (_dir, path) = file(
+        r#"
+        [wall]
+        listen = "nowhere"
+        colour = "red"
+        [gatway]
+        listen = "0.0.0.0:81"
+        [log]
+        url = "redis://x"
+        partitions = 0
+        [streams.elder]
+        lateness = "soon"
+        [city]
+        profile = "/no/such/folder"
+        "#,
+    );
+    let error = Config::load_with(Some(&path), env(&[("YIPING_ADMIN__LISTEN", "9600"), ("YIPING_STORE__FLUSH", "1h")])).unwrap_err();
+    let text = error.to_string();
+    let place = path.display();
+    for line in [
+        format!("{place}: wall.listen: "),
+        format!("{place}: wall.colour: unknown key; in [wall] there are listen"),
+        format!("{place}: gatway: unknown key; here there are admin, city, clickhouse"),
+        format!("{place}: log.url: \"redis://x\" is neither embedded:DIR nor kafka://"),
+        format!("{place}: log.partitions: 0 is outside 1 to 1024"),
+        format!("{place}: streams.elder.lateness: \"soon\" is not a length of time"),
+        format!("{place}: city.profile: there is no folder /no/such/folder"),
+        "YIPING_ADMIN__LISTEN: admin.listen: ".into(),
+        "YIPING_STORE__FLUSH: store.flush: 3600s is outside".into(),
+    ] {
+        assert!(text.contains(&line), "{line}\nis not in\n{text}");
+    }
+    assert_eq!(error.0.len(), 9, "{text}");
+}
+
+#[test]
+fn a_file_that_is_no_toml_and_a_file_that_is_missing_are_named() {
+    let (_dir, path) = file("[wall\nlisten");
+    let error = Config::load_with(Some(&path), env(&[("YIPING_WALL__LISTEN", "x")])).unwrap_err();
+    assert_eq!(error.0.len(), 2, "{error}");
+    assert!(error.to_string().contains("city.toml"), "{error}");
+    let error = Config::load_with(Some("/no/such.toml".as_ref()), []).unwrap_err();
+    assert!(error.to_string().contains("/no/such.toml: can't be read"), "{error}");
+}
+
+#[test]
+fn two_listeners_on_one_port_are_a_fault_unless_the_port_is_any() {
+    let error = Config::load_with(None, env(&[("YIPING_GATEWAY__LISTEN", "127.0.0.1:8080")])).unwrap_err();
+    assert_eq!(error.to_string(), "1 fault in the configuration\n  YIPING_GATEWAY__LISTEN: gateway.listen: port 8080 is also wall.listen's");
+    let any = [("YIPING_GATEWAY__LISTEN", "127.0.0.1:0"), ("YIPING_WALL__LISTEN", "127.0.0.1:0")];
+    assert!(Config::load_with(None, env(&any)).is_ok());
+}
+
+#[test]
+fn librdkafkas_own_keys_pass_through_dotted_or_nested() {
+    let (dir, path) = file("[log]\nurl = \"kafka://a:9092,b:9092\"\n[log.kafka]\n\"security.protocol\" = \"SASL_SSL\"\nssl.endpoint = true\nlinger_x = 5\n");
+    let secret = dir.path().join("kafka-password");
+    std::fs::write(&secret, "007\n").unwrap();
+    let secret = secret.display().to_string();
+    let vars = env(&[("YIPING_LOG__KAFKA__SASL__USERNAME", "0042"), ("YIPING_LOG__KAFKA__SASL__PASSWORD_FILE", &secret)]);
+    let options = Config::load_with(Some(&path), vars).unwrap().log_options();
+    assert_eq!(options["kafka.security.protocol"], "SASL_SSL");
+    assert_eq!(options["kafka.ssl.endpoint"], "true");
+    assert_eq!(options["kafka.linger_x"], "5");
+    assert_eq!(options["kafka.sasl.username"], "0042");
+    assert_eq!(options["kafka.sasl.password"], "007");
+    assert!(!options.contains_key("kafka.sasl.password_file"));
+}
+
+#[test]
+fn a_secret_comes_from_the_environment_or_a_file_and_is_never_shown() {
+    let config = Config::load_with(None, env(&[("YIPING_CLICKHOUSE__PASSWORD", "0123")])).unwrap();
+    assert_eq!(config.clickhouse.password.as_ref().unwrap().expose(), "0123");
+    assert!(!format!("{config:?}").contains("0123"));
+    let (_dir, path) = file("hunter2\n");
+    let path = path.display().to_string();
+    let config = Config::load_with(None, env(&[("YIPING_CLICKHOUSE__PASSWORD_FILE", &path)])).unwrap();
+    assert_eq!(config.clickhouse.password.unwrap().expose(), "hunter2");
+    let error = Config::load_with(None, env(&[("YIPING_CLICKHOUSE__PASSWORD_FILE", "/no/file")])).unwrap_err();
+    assert!(error.to_string().contains("clickhouse.password_file: /no/file can't be read"), "{error}");
+}
