@@ -9,6 +9,7 @@
 //! | `envelope.rs` | bytes → envelope → typed data ([`decode`]), and back ([`Event::to_json`]) |
 //! | `reject.rs` | why bytes are no event, with a JSON pointer and without the sender's values |
 //! | `event.rs` | [`Event`], [`Data`]: the table of types |
+//! | `types.rs` | the same table for senders, with the published schemas ([`TYPES`]) |
 //! | `order.rs` | a record's key, and the order within a millisecond |
 //! | `member.rs`, `words.rs` | the kinds of members: texts, numbers, closed lists of words |
 //! | `time.rs`, `stream.rs`, `place.rs` | [`TimeMs`], [`Stream`], [`Datum`] |
@@ -36,6 +37,7 @@ mod reject;
 pub mod source;
 mod stream;
 pub mod time;
+mod types;
 
 pub use envelope::{CONTENT_TYPE, CONTENT_TYPE_HEADER, decode};
 pub use event::{Data, Event};
@@ -43,4 +45,5 @@ pub use place::Datum;
 pub use reject::{Code, Reject};
 pub use stream::Stream;
 pub use time::TimeMs;
+pub use types::{EventType, TYPES};
 pub use words::UnknownWord;

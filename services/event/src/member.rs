@@ -21,7 +21,9 @@ pub(crate) fn must<'de, K: Kind<'de>, D: Deserializer<'de>>(from: D) -> Result<K
 }
 
 /// `deserialize_with` for an optional member (with `default`): `null` is absent.
-pub(crate) fn may<'de, K: Kind<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<K::Out>, D::Error> {
+pub(crate) fn may<'de, K: Kind<'de>, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<K::Out>, D::Error> {
     struct Maybe<K>(PhantomData<K>);
     impl<'de, K: Kind<'de>> Visitor<'de> for Maybe<K> {
         type Value = Option<K::Out>;
@@ -67,7 +69,9 @@ impl<'de> Kind<'de> for SourceRef {
     type Out = Cow<'de, str>;
 
     fn read<D: Deserializer<'de>>(from: D) -> Result<Self::Out, D::Error> {
-        text(from, 128, "blanks or control characters", |c| c == ' ' || c.is_control())
+        text(from, 128, "blanks or control characters", |c| {
+            c == ' ' || c.is_control()
+        })
     }
 }
 
@@ -82,7 +86,12 @@ impl<'de> Kind<'de> for LongText {
     }
 }
 
-fn text<'de, D: Deserializer<'de>>(from: D, max: usize, without: &'static str, bad: fn(char) -> bool) -> Result<Cow<'de, str>, D::Error> {
+fn text<'de, D: Deserializer<'de>>(
+    from: D,
+    max: usize,
+    without: &'static str,
+    bad: fn(char) -> bool,
+) -> Result<Cow<'de, str>, D::Error> {
     struct Read {
         max: usize,
         without: &'static str,
@@ -91,8 +100,13 @@ fn text<'de, D: Deserializer<'de>>(from: D, max: usize, without: &'static str, b
     impl Read {
         fn judge<E: Error>(&self, text: &str) -> Result<(), E> {
             // bytes bound characters from above, so that the usual short text is not counted
-            let fits = !text.is_empty() && (text.len() <= self.max || text.chars().count() <= self.max);
-            if fits && !text.chars().any(self.bad) { Ok(()) } else { Err(E::custom(format_args!("expected {}", Expected(self)))) }
+            let fits =
+                !text.is_empty() && (text.len() <= self.max || text.chars().count() <= self.max);
+            if fits && !text.chars().any(self.bad) {
+                Ok(())
+            } else {
+                Err(E::custom(format_args!("expected {}", Expected(self))))
+            }
         }
     }
     struct Expected<'a>(&'a Read);
@@ -105,7 +119,11 @@ fn text<'de, D: Deserializer<'de>>(from: D, max: usize, without: &'static str, b
         type Value = Cow<'de, str>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            write!(f, "a text of 1 to {} characters without {}", self.max, self.without)
+            write!(
+                f,
+                "a text of 1 to {} characters without {}",
+                self.max, self.without
+            )
         }
 
         fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
@@ -136,7 +154,10 @@ impl<'de, const MIN: i64, const MAX: i64> Kind<'de> for Number<MIN, MAX> {
 
     fn read<D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
         struct Read<const MIN: i64, const MAX: i64>;
-        #[expect(clippy::cast_precision_loss, reason = "limits are far below 2^53; a larger input is refused either way")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "limits are far below 2^53; a larger input is refused either way"
+        )]
         impl<const MIN: i64, const MAX: i64> Visitor<'_> for Read<MIN, MAX> {
             type Value = f64;
 
@@ -148,7 +169,9 @@ impl<'de, const MIN: i64, const MAX: i64> Kind<'de> for Number<MIN, MAX> {
                 if (MIN as f64..=MAX as f64).contains(&n) {
                     Ok(n)
                 } else {
-                    Err(E::custom(format_args!("expected a number from {MIN} to {MAX}")))
+                    Err(E::custom(format_args!(
+                        "expected a number from {MIN} to {MAX}"
+                    )))
                 }
             }
 
@@ -187,15 +210,23 @@ impl<'de, T: TryFrom<i64>, const MIN: i64, const MAX: i64> Kind<'de> for Integer
             }
 
             fn visit_i64<E: Error>(self, n: i64) -> Result<T, E> {
-                let fits = (MIN..=MAX).contains(&n).then(|| T::try_from(n).ok()).flatten();
-                fits.ok_or_else(|| E::custom(format_args!("expected an integer from {MIN} to {MAX}")))
+                let fits = (MIN..=MAX)
+                    .contains(&n)
+                    .then(|| T::try_from(n).ok())
+                    .flatten();
+                fits.ok_or_else(|| {
+                    E::custom(format_args!("expected an integer from {MIN} to {MAX}"))
+                })
             }
 
             fn visit_u64<E: Error>(self, n: u64) -> Result<T, E> {
                 self.visit_i64(i64::try_from(n).unwrap_or(i64::MAX))
             }
 
-            #[expect(clippy::cast_possible_truncation, reason = "`as` saturates, and the ends of i64 are beyond every limit")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "`as` saturates, and the ends of i64 are beyond every limit"
+            )]
             fn visit_f64<E: Error>(self, n: f64) -> Result<T, E> {
                 self.visit_i64(if n.fract() == 0.0 { n as i64 } else { i64::MAX })
             }
