@@ -1,0 +1,117 @@
+// The footer's four slots: what is wrong, worst first; the last slot counts the rest. When nothing is wrong the slots say
+// so, and carry calm information instead.
+
+import { cardAge } from './ages';
+import { age, clock, figure } from './format';
+import { PANELS, SOS_LIMIT_MS, lotCounts } from './panels';
+import { row, timeMs, type World } from './state';
+import { STREAMS } from './types';
+
+export interface Notice {
+  kind: 'crit' | 'warn' | 'ok' | 'info' | 'lost';
+  title: string;
+  detail: string;
+}
+const SLOTS = 4;
+
+export function notices(world: World, nowMs: number, calmSinceMs: number | null): (Notice | null)[] {
+  const wrong = troubles(world, nowMs);
+  if (wrong.length > SLOTS) {
+    const shownLast = wrong[SLOTS - 1];
+    const rest = wrong.length - SLOTS;
+    if (shownLast) wrong[SLOTS - 1] = { ...shownLast, detail: `${shownLast.detail.split(' · ')[0]} · 另有 ${rest} 条` };
+    return wrong.slice(0, SLOTS);
+  }
+  const calm: Notice[] = [];
+  if (wrong.length === 0) {
+    const since = calmSinceMs === null ? '四路数据正常' : `${clock(calmSinceMs, world.city.zone).hm} 以来`;
+    calm.push({ kind: 'ok', title: '无告警', detail: since });
+  }
+  const slots: (Notice | null)[] = [...wrong, ...calm, ...asides(world, nowMs)].slice(0, SLOTS);
+  while (slots.length < SLOTS) slots.push(null);
+  return slots;
+}
+
+/** While the server is lost nothing is known about alarms, and the footer says that first. */
+export function lostNotices(world: World, nowMs: number, calmSinceMs: number | null): (Notice | null)[] {
+  const before = notices(world, nowMs, calmSinceMs);
+  const wrong = before.filter((n) => n?.kind === 'crit' || n?.kind === 'warn').length;
+  const at = clock(nowMs, world.city.zone).hms;
+  const unknown: Notice = { kind: 'lost', title: '告警情况不明', detail: wrong ? `${at} 前有 ${wrong} 条` : `${at} 前无告警` };
+  return wrong ? [unknown, ...before].slice(0, SLOTS) : [unknown, ...before.slice(1)];
+}
+
+export function troubles(world: World, nowMs: number): Notice[] {
+  const crit: Notice[] = [];
+  const warn: Notice[] = [];
+  const waiting = world.sos
+    .map((sos) => ({ sos, ms: nowMs - (timeMs(sos.raised) ?? nowMs) }))
+    .filter(({ sos, ms }) => sos.state === 'open' && ms > SOS_LIMIT_MS)
+    .sort((a, b) => b.ms - a.ms);
+  for (const { sos, ms } of waiting) crit.push({ kind: 'crit', title: `${sos.street || sos.district}求助未应答`, detail: `${age(ms)} · 限 60 秒` });
+
+  for (const breach of world.breaches) {
+    if (breach.closed_at !== null) continue;
+    const kind = breach.severity === 'critical' ? 'crit' : 'warn';
+    const list = kind === 'crit' ? crit : warn;
+    const place = breach.level === 'city' ? '' : `${breach.key.slice(0, 6)} `;
+    list.push({ kind, title: `${place}${metricName(breach.metric)}越限`, detail: `${age(nowMs - (timeMs(breach.opened_at) ?? nowMs))} · 限 ${figure(breach.threshold, 2)}` });
+  }
+
+  for (const id of STREAMS) {
+    const card = cardAge(world.streams[id], nowMs);
+    if (card.state !== 'silent' && card.state !== 'stale') continue;
+    const what = card.cause === 'figures' ? '计算停滞' : card.state === 'silent' ? '数据静默' : '数据陈旧';
+    const last = card.lastMs === null ? '' : ` · 末次 ${clock(card.lastMs, world.city.zone).hms}`;
+    warn.push({ kind: 'warn', title: `${PANELS[id].title} ${what}`, detail: age(card.ageMs) + last });
+  }
+  return [...crit, ...warn];
+}
+
+function metricName(metric: string): string {
+  for (const id of STREAMS) {
+    const panel = PANELS[id];
+    const found = panel.metric === metric ? panel.lead : panel.rows.find((r) => r.metric === metric)?.name;
+    if (found) return `${panel.title}${found}`;
+  }
+  return metric;
+}
+
+/** Worth knowing, nothing to do. Only from feeds that speak. */
+function asides(world: World, nowMs: number): Notice[] {
+  const speaks = (id: (typeof STREAMS)[number]) => ['fresh', 'late'].includes(cardAge(world.streams[id], nowMs).state);
+  const list: Notice[] = [];
+  if (speaks('parking')) {
+    const lots = [...world.lots.values()].filter((lot) => lot.occupied !== null && lot.capacity > 0);
+    const free = (lot: (typeof lots)[number]) => Math.max(0, lot.capacity - (lot.occupied ?? 0));
+    const fullest = lots.reduce<(typeof lots)[number] | null>((a, b) => (a && free(a) / a.capacity <= free(b) / b.capacity ? a : b), null);
+    const full = lotCounts(world).full;
+    if (fullest && free(fullest) / fullest.capacity < 0.15) {
+      const more = full > 1 ? ` · 共 ${full} 座已满` : fullest.district ? ` · ${fullest.district}` : '';
+      list.push({ kind: 'info', title: `${fullest.name} ${full ? '已满' : '将满'}`, detail: `余 ${figure(free(fullest))} 位${more}` });
+    }
+  }
+  if (speaks('bus')) {
+    const slowest = extreme(world, 'bus.speed_kmh', '15m', -1);
+    if (slowest) list.push({ kind: 'info', title: `${slowest.key}车速最低`, detail: `${figure(slowest.value, 1)} km/h · 近 15 分` });
+  }
+  if (speaks('hotline')) {
+    const most = extreme(world, 'hotline.calls', '1h', 1);
+    if (most) list.push({ kind: 'info', title: `${most.key}来电最多`, detail: `12345 · ${figure(most.value)} 通/时` });
+  }
+  if (speaks('elder')) {
+    const today = row(world, 'elder.calls', 'day');
+    if (today?.value) list.push({ kind: 'info', title: '12349 今日来电', detail: `${figure(today.value)} 通` });
+  }
+  return list;
+}
+
+function extreme(world: World, metric: string, span: string, sign: 1 | -1): { key: string; value: number } | null {
+  let best: { key: string; value: number } | null = null;
+  for (const district of [...world.city.districts, ...world.city.zones]) {
+    const value = row(world, metric, span, 'district', district)?.value;
+    if (value === null || value === undefined) continue;
+    if (!best || sign * value > sign * best.value) best = { key: district, value };
+  }
+  return best;
+}

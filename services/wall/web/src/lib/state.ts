@@ -1,0 +1,83 @@
+// The city as this page knows it: one snapshot, then changes folded in. Everything held here is bounded: metric rows
+// and lots by their identities, curves by their length. It knows neither the connection nor the screen.
+
+import type { Breach, City, Delta, Lot, MetricRow, Snapshot, Sos, SparkPoint, StreamId, StreamStatus, Vehicles } from './types';
+
+const SPARK_POINTS = 72;
+const SPARK_MS = 4 * 3_600_000;
+
+export interface World {
+  city: City;
+  build: string;
+  streams: Partial<Record<StreamId, StreamStatus>>;
+  metrics: Map<string, MetricRow>;
+  breaches: Breach[];
+  vehicles: Vehicles;
+  /** Server's time at which the vehicles' ages were true. */
+  vehiclesAtMs: number;
+  lots: Map<string, Lot>;
+  sos: Sos[];
+  spark: Map<string, SparkPoint[]>;
+}
+
+export const identity = (metric: string, level: string, key: string, span: string) => `${metric}|${level}|${key}|${span}`;
+
+export function timeMs(time: string | null | undefined): number | null {
+  const ms = time ? Date.parse(time) : NaN;
+  return Number.isNaN(ms) ? null : ms;
+}
+
+export function fromSnapshot(snapshot: Snapshot, serverMs: number): World {
+  return {
+    city: snapshot.city,
+    build: snapshot.build,
+    streams: snapshot.streams,
+    metrics: new Map(snapshot.metrics.map((row) => [identity(row.metric, row.level, row.key, row.span), row])),
+    breaches: snapshot.breaches,
+    vehicles: snapshot.vehicles,
+    vehiclesAtMs: serverMs,
+    lots: new Map(snapshot.lots.map((lot) => [lot.lot_id, lot])),
+    sos: snapshot.sos,
+    spark: new Map(Object.entries(snapshot.spark).map(([key, points]) => [key, points.slice(-SPARK_POINTS)])),
+  };
+}
+
+/**
+ * Folds a change in. The maps of the old world are reused (it must not be looked at again); the world itself is new,
+ * so that a reader who compares identities sees the change.
+ */
+export function applyDelta(world: World, delta: Delta, serverMs: number): World {
+  for (const row of delta.metrics ?? []) world.metrics.set(identity(row.metric, row.level, row.key, row.span), row);
+  for (const lot of delta.lots ?? []) world.lots.set(lot.lot_id, lot);
+  for (const [key, points] of Object.entries(delta.spark ?? {})) world.spark.set(key, extend(world.spark.get(key) ?? [], points));
+  return {
+    ...world,
+    city: delta.city ?? world.city,
+    build: delta.build ?? world.build,
+    streams: delta.streams ? { ...world.streams, ...delta.streams } : world.streams,
+    breaches: delta.breaches ?? world.breaches,
+    vehicles: delta.vehicles ?? world.vehicles,
+    vehiclesAtMs: delta.vehicles ? serverMs : world.vehiclesAtMs,
+    sos: delta.sos ?? world.sos,
+  };
+}
+
+/** New points behind the old ones; a point that comes again replaces itself. */
+export function extend(old: SparkPoint[], fresh: SparkPoint[]): SparkPoint[] {
+  const first = fresh[0];
+  if (!first) return old;
+  const joined = [...old.filter(([t]) => t < first[0]), ...fresh];
+  const last = joined[joined.length - 1]?.[0] ?? 0;
+  return joined.filter(([t]) => t > last - SPARK_MS).slice(-SPARK_POINTS);
+}
+
+export function row(world: World, metric: string, span: string, level = 'city', key = 'city'): MetricRow | undefined {
+  return world.metrics.get(identity(metric, level, key, span));
+}
+
+/** Before the first snapshot: a city of which nothing is known. */
+export function emptyWorld(): World {
+  const city: City = { name: '威海', title: '一屏观全城', zone: 'Asia/Shanghai', approval: '', fleet: 0, bounds: [0, 0, 1, 1], core: [0, 0, 1, 1], districts: [], zones: [] };
+  const vehicles: Vehicles = { columns: [], ids: [], rows: [] };
+  return { city, build: '', streams: {}, metrics: new Map(), breaches: [], vehicles, vehiclesAtMs: 0, lots: new Map(), sos: [], spark: new Map() };
+}

@@ -1,0 +1,34 @@
+// The functional zones have no outline on the map: their figures stand in cards (and, on the widest wall, in a table
+// together with the districts).
+
+import { cardAge } from './ages';
+import { figure, percent } from './format';
+import { row, type World } from './state';
+
+export interface ZoneFigure {
+  label: string;
+  text: string | null;
+}
+
+export function zoneFigures(world: World, name: string, nowMs: number): ZoneFigure[] {
+  const speaks = (id: 'bus' | 'parking' | 'hotline') => !['silent', 'not_connected', 'waiting'].includes(cardAge(world.streams[id], nowMs).state);
+  const of = (metric: string, span: string) => row(world, metric, span, 'district', name)?.value ?? null;
+  const speed = of('bus.speed_kmh', '15m');
+  const calls = of('hotline.calls', '1h');
+  return [
+    { label: '车速 km/h', text: speaks('bus') && speed !== null ? figure(speed, 1) : null },
+    { label: '空余 %', text: speaks('parking') ? freeShare(world, name) : null },
+    { label: '来电/时', text: speaks('hotline') && calls !== null ? figure(calls) : null },
+  ];
+}
+
+function freeShare(world: World, district: string): string | null {
+  let capacity = 0;
+  let free = 0;
+  for (const lot of world.lots.values()) {
+    if (lot.district !== district || lot.occupied === null) continue;
+    capacity += lot.capacity;
+    free += Math.min(lot.capacity, Math.max(0, lot.capacity - lot.occupied));
+  }
+  return capacity > 0 ? percent(free / capacity) : null;
+}

@@ -1,0 +1,107 @@
+// Land, coast and the districts' borders: figure and ground without any glow. Drawn once, until the outline changes.
+
+import type { Brush, Painter } from './canvas-layer';
+import type { Theme } from './theme';
+
+export type Ring = [lon: number, lat: number][];
+export interface District {
+  name: string;
+  rings: Ring[];
+}
+
+interface Feature {
+  properties?: { name?: string } | null;
+  geometry: { type: string; coordinates: unknown } | null;
+}
+
+/** Districts from the server's GeoJSON: polygons and multipolygons; anything else is left out. */
+export function districts(collection: { features?: Feature[] }): District[] {
+  return (collection.features ?? []).flatMap((feature) => {
+    const geometry = feature.geometry;
+    if (geometry?.type !== 'Polygon' && geometry?.type !== 'MultiPolygon') return [];
+    const polygons = (geometry.type === 'Polygon' ? [geometry.coordinates] : geometry.coordinates) as Ring[][];
+    return [{ name: feature.properties?.name ?? '', rings: polygons.flat() }];
+  });
+}
+
+export function contains(district: District, lon: number, lat: number): boolean {
+  let inside = false;
+  for (const ring of district.rings) {
+    for (let i = 0, j = ring.length - 1; i < ring.length; j = i++) {
+      const [ax, ay] = ring[i] ?? [0, 0];
+      const [bx, by] = ring[j] ?? [0, 0];
+      if (ay > lat !== by > lat && lon < ((bx - ax) * (lat - ay)) / (by - ay) + ax) inside = !inside;
+    }
+  }
+  return inside;
+}
+
+/** Where a district's name stands: the middle of the widest stretch of land, looked for on a few level lines. */
+export function namePlace(district: District): [lon: number, lat: number] {
+  const lats = district.rings.flat().map(([, lat]) => lat);
+  const [south, north] = [Math.min(...lats), Math.max(...lats)];
+  let best = { width: -1, lon: 0, lat: (south + north) / 2 };
+  for (const f of [0.35, 0.42, 0.5, 0.58, 0.65]) {
+    const lat = south + (north - south) * f;
+    const cuts: number[] = [];
+    for (const ring of district.rings) {
+      ring.forEach(([ax, ay], i) => {
+        const [bx, by] = ring[(i + 1) % ring.length] ?? [ax, ay];
+        if (ay > lat !== by > lat) cuts.push(((bx - ax) * (lat - ay)) / (by - ay) + ax);
+      });
+    }
+    cuts.sort((a, b) => a - b);
+    for (let i = 0; i + 1 < cuts.length; i += 2) {
+      const [a, b] = [cuts[i] ?? 0, cuts[i + 1] ?? 0];
+      if (b - a > best.width) best = { width: b - a, lon: (a + b) / 2, lat };
+    }
+  }
+  return [best.lon, best.lat];
+}
+
+export class Ground implements Painter {
+  #districts: District[] = [];
+  #version = 0;
+
+  constructor(
+    private readonly theme: Theme,
+    private readonly unit: () => number,
+  ) {}
+
+  set(list: District[]): void {
+    this.#districts = list;
+    this.#version += 1;
+  }
+
+  version(): string {
+    return `${this.#version}/${this.unit()}`;
+  }
+
+  paint({ g, at }: Brush): void {
+    const u = this.unit();
+    const land = new Path2D();
+    for (const ring of this.#districts.flatMap((district) => district.rings)) {
+      ring.forEach(([lon, lat], i) => (i ? land.lineTo(...at(lon, lat)) : land.moveTo(...at(lon, lat))));
+      land.closePath();
+    }
+    g.lineJoin = 'round';
+    g.strokeStyle = this.theme.land;
+    for (const [width, alpha] of [[64, 0.16], [36, 0.22], [14, 0.34]] as const) {
+      g.globalAlpha = alpha;
+      g.lineWidth = width * u;
+      g.stroke(land);
+    }
+    g.globalAlpha = 1;
+    g.strokeStyle = this.theme.coast;
+    g.lineWidth = 6 * u;
+    g.stroke(land);
+    g.fillStyle = this.theme.land;
+    g.fill(land);
+    g.save();
+    g.clip(land);
+    g.strokeStyle = this.theme.sea;
+    g.lineWidth = 3.5 * u;
+    g.stroke(land);
+    g.restore();
+  }
+}

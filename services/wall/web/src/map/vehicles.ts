@@ -1,0 +1,123 @@
+// Buses as points, over thin traces that the page learns from them. Each kind is stamped from a small prepared picture:
+// 1,400 stamps are cheap, 1,400 paths are not.
+
+import type { LonLatBox } from '../lib/types';
+import type { Brush, Painter } from './canvas-layer';
+import type { Fleet, Kind } from './fleet';
+import type { Theme } from './theme';
+
+/** A dot takes this long from its old place to its new one. */
+export const MOVE_MS = 300;
+
+export interface Manner {
+  /** Dots are larger, and traces wider, in the close-up. */
+  close: boolean;
+  /** Inside this box the picture is muted: the close-up shows it. */
+  muted: LonLatBox | null;
+}
+
+type Stamp = { canvas: HTMLCanvasElement; half: number };
+
+export class VehiclePainter implements Painter {
+  #version = 0;
+  #movedMs = -Infinity;
+  #stamps: { unit: number; kinds: Record<Kind, Stamp>; small: Stamp } | null = null;
+
+  constructor(
+    private readonly fleet: Fleet,
+    private readonly theme: Theme,
+    private readonly unit: () => number,
+    private readonly manner: Manner,
+  ) {}
+
+  /** The fleet has new places; `timeMs` 0 shows them at once. */
+  moved(timeMs: number): void {
+    this.#version += 1;
+    this.#movedMs = timeMs;
+  }
+
+  moving(timeMs: number): boolean {
+    return timeMs - this.#movedMs < MOVE_MS;
+  }
+
+  version(timeMs: number): string {
+    return `${this.#version}/${this.unit()}/${this.moving(timeMs) ? timeMs : ''}`;
+  }
+
+  paint({ g, at, timeMs, width, height }: Brush): void {
+    const stamps = this.#prepare();
+    const f = Math.min(1, Math.max(0, (timeMs - this.#movedMs) / MOVE_MS));
+    const eased = f * (2 - f);
+    const box = this.manner.muted;
+    for (const kind of ['running', 'lost', 'late'] as const) {
+      for (const step of this.fleet.steps) {
+        if (step.kind !== kind) continue;
+        const lon = step.fromLon + (step.lon - step.fromLon) * eased;
+        const lat = step.fromLat + (step.lat - step.fromLat) * eased;
+        const inMuted = box && lon > box[0] && lon < box[2] && lat > box[1] && lat < box[3];
+        if (inMuted && kind !== 'running') continue;
+        const [x, y] = at(lon, lat);
+        if (x < -20 || y < -20 || x > width + 20 || y > height + 20) continue;
+        const stamp = inMuted ? stamps.small : stamps.kinds[kind];
+        g.drawImage(stamp.canvas, x - stamp.half, y - stamp.half, stamp.half * 2, stamp.half * 2);
+      }
+    }
+  }
+
+  #prepare() {
+    const u = this.unit();
+    if (this.#stamps?.unit === u) return this.#stamps;
+    const { accent, warn, mute, sea, land } = this.theme;
+    const r = Math.max(1.6, (this.manner.close ? 7 : 5.5) * u);
+    const disc = (radius: number, alpha: number) =>
+      stamp(radius + 1, (g) => {
+        g.globalAlpha = alpha;
+        g.fillStyle = accent;
+        g.arc(0, 0, radius, 0, 7);
+        g.fill();
+      });
+    this.#stamps = {
+      unit: u,
+      kinds: {
+        running: disc(r, 0.92),
+        late: stamp(r * 1.7 + 2, (g) => {
+          const d = r * 1.65;
+          g.fillStyle = warn;
+          g.strokeStyle = sea;
+          g.lineWidth = 2 * u;
+          g.moveTo(0, -d);
+          g.lineTo(d, 0);
+          g.lineTo(0, d);
+          g.lineTo(-d, 0);
+          g.closePath();
+          g.fill();
+          g.stroke();
+        }),
+        lost: stamp(r * 1.4 + 2, (g) => {
+          g.fillStyle = land;
+          g.strokeStyle = mute;
+          g.lineWidth = Math.max(1, 3 * u);
+          g.arc(0, 0, r * 1.15, 0, 7);
+          g.fill();
+          g.stroke();
+        }),
+      },
+      small: disc(r * 0.7, 0.4),
+    };
+    return this.#stamps;
+  }
+}
+
+/** Drawn at three times its size, so that it is sharp between pixels too. */
+function stamp(half: number, draw: (g: CanvasRenderingContext2D) => void): Stamp {
+  const canvas = document.createElement('canvas');
+  const over = 3;
+  canvas.width = canvas.height = Math.ceil(half * 2 * over);
+  const g = canvas.getContext('2d');
+  if (g) {
+    g.setTransform(canvas.width / (half * 2), 0, 0, canvas.width / (half * 2), canvas.width / 2, canvas.width / 2);
+    g.beginPath();
+    draw(g);
+  }
+  return { canvas, half };
+}

@@ -1,0 +1,92 @@
+// A stand-in for the wall's server: serves the built page and an invented city in the API's shapes, so that the page can
+// be looked at, and tested, in every state without the rest of the system.
+//
+//   node mock-server.mjs [--port 8099] [--mode normal|trouble|silent|lost] [--dist DIR] [--outline FILE] [--expected 10]
+//
+// POST /mock/mode/NAME changes the mode; POST /demo/feeds/STREAM/stop and /start stop and start a feed.
+
+import { createReadStream, existsSync, readFileSync, statSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { extname, join, normalize } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { City } from './mock-city.mjs';
+
+const here = fileURLToPath(new URL('.', import.meta.url));
+const { values: options } = parseArgs({
+  options: {
+    port: { type: 'string', default: '8099' },
+    mode: { type: 'string', default: 'normal' },
+    dist: { type: 'string', default: join(here, '../../services/wall/web/dist') },
+    outline: { type: 'string', default: join(here, '../../deploy/cities/weihai/districts.geojson') },
+    expected: { type: 'string', default: '10' },
+  },
+});
+
+const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.woff2': 'font/woff2', '.txt': 'text/plain' };
+const build = existsSync(join(options.dist, 'build.txt')) ? readFileSync(join(options.dist, 'build.txt'), 'utf8').trim() : 'none';
+const city = new City({ build, expectedS: Number(options.expected), outline: existsSync(options.outline) ? JSON.parse(readFileSync(options.outline, 'utf8')) : null });
+city.mode(options.mode);
+
+const streams = new Set();
+const heartbeats = [];
+let id = 0;
+
+function send(response, event, body) {
+  id += 1;
+  response.write(`id: ${id}\nevent: ${event}\ndata: ${JSON.stringify(body)}\n\n`);
+}
+
+// In `lost` a stream says its snapshot and then nothing: the socket stays open, as a stalled one does.
+setInterval(() => {
+  city.advance(Date.now());
+  if (city.stalled) return;
+  for (const response of streams) send(response, 'delta', city.delta(Date.now()));
+}, 1000);
+setInterval(() => {
+  if (city.stalled) return;
+  for (const response of streams) send(response, 'heartbeat', { server_time: new Date().toISOString() });
+}, 5000);
+
+function json(response, body, status = 200) {
+  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+}
+
+function file(response, path) {
+  const name = normalize(path === '/' ? '/index.html' : path);
+  const full = join(options.dist, name);
+  if (!full.startsWith(options.dist) || !existsSync(full) || !statSync(full).isFile()) return response.writeHead(404).end();
+  response.writeHead(200, { 'content-type': TYPES[extname(full)] ?? 'application/octet-stream' });
+  createReadStream(full).pipe(response);
+}
+
+const server = createServer((request, response) => {
+  const url = new URL(request.url, 'http://wall');
+  const [, first, second, third, fourth] = url.pathname.split('/');
+  if (request.method === 'POST') {
+    if (url.pathname === '/api/heartbeat') {
+      let text = '';
+      request.on('data', (chunk) => (text += chunk));
+      request.on('end', () => (heartbeats.push(JSON.parse(text)), heartbeats.splice(0, heartbeats.length - 10), response.writeHead(204).end()));
+      return;
+    }
+    if (first === 'mock' && second === 'mode') return city.mode(third), json(response, { mode: third });
+    if (first === 'demo' && second === 'feeds') return city.feed(third, fourth === 'start'), json(response, { stream: third, running: fourth === 'start' });
+    return json(response, {}, 404);
+  }
+  const now = Date.now();
+  if (url.pathname === '/api/snapshot') return json(response, city.snapshot(now));
+  if (url.pathname === '/api/outline') return json(response, city.outline);
+  if (url.pathname === '/api/catalogue') return json(response, { metrics: city.catalogue() });
+  if (url.pathname === '/api/metrics') return json(response, { rows: city.history(url.searchParams) });
+  if (url.pathname === '/mock/heartbeats') return json(response, heartbeats);
+  if (url.pathname === '/api/stream') {
+    response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
+    send(response, 'snapshot', city.snapshot(now));
+    streams.add(response);
+    response.on('close', () => streams.delete(response));
+    return;
+  }
+  file(response, url.pathname);
+});
+server.listen(Number(options.port), '127.0.0.1', () => console.log(`http://127.0.0.1:${server.address().port}/`));
