@@ -1,5 +1,7 @@
 //! What a probe, a scrape and a person with a busy port see.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics fails, as it should")]
+
 use std::os::unix::fs::PermissionsExt;
 
 use axum::Router;
@@ -29,6 +31,8 @@ impl Drop for Served {
 }
 
 async fn serve(admin: Admin) -> Served {
+    // reqwest wants one even for plain HTTP; a second test finds it there.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let listener = net::bind("127.0.0.1:0".parse().unwrap(), "admin.listen").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     let cancel = CancellationToken::new();

@@ -6,10 +6,8 @@
 use std::path::Path;
 
 use figment::providers::{Format, Serialized, Toml};
-use figment::value::{Dict, Map, Value};
+use figment::value::{Dict, Map, Num, Value};
 use figment::{Figment, Metadata, Profile, Provider};
-use serde::Deserialize;
-
 use super::{Config, ConfigErrors, Fault, Secret};
 
 const PREFIX: &str = "YIPING_";
@@ -28,28 +26,24 @@ impl Config {
     pub fn load_with(path: Option<&Path>, env: impl IntoIterator<Item = (String, String)>) -> Result<Self, ConfigErrors> {
         let mut faults = Vec::new();
         let defaults = Figment::from(Serialized::defaults(Self::default()));
-        let mut given = Figment::new();
+        let mut file = Figment::new();
         if let Some(path) = path {
-            match std::fs::read_to_string(path) {
-                Ok(text) => given = given.merge(File { name: path.display().to_string(), toml: Toml::string(&text) }),
-                Err(error) => faults.push(Fault {
-                    key: String::new(),
-                    origin: path.display().to_string(),
-                    message: format!("can't be read: {error}"),
-                }),
+            let name = path.display().to_string();
+            match read_toml(path) {
+                Ok(dict) => file = file.merge(File { name, dict }),
+                Err(message) => faults.push(Fault { key: String::new(), origin: name, message }),
             }
         }
-        given = given.merge(EnvVars(env.into_iter().filter_map(env_key).collect()));
+        let given = Given { file, env: env.into_iter().filter_map(env_key).collect() };
 
         let known = match defaults.extract::<Value>() {
             Ok(known) => known,
             Err(error) => return Err(ConfigErrors(vec![whole(&error)])),
         };
-        // A file that isn't TOML leaves the environment and the defaults to be judged.
-        let tree = given.extract::<Value>().unwrap_or_else(|error| {
-            faults.extend(error.into_iter().map(|error| whole(&error)));
-            Value::from(Dict::new())
-        });
+        let tree = match given.tree() {
+            Ok(tree) => tree,
+            Err(error) => return Err(ConfigErrors(vec![whole(&error)])),
+        };
 
         let mut good = defaults.clone();
         let mut leaves = Vec::new();
@@ -60,25 +54,25 @@ impl Config {
                 Ok(_) => good = tried,
                 Err(error) => {
                     let message = error.into_iter().map(|e| e.kind.to_string()).collect::<Vec<_>>().join("; ");
-                    faults.push(Fault { origin: origin(&given, &key), key, message });
+                    faults.push(Fault { origin: given.origin(&key), key, message });
                 }
             }
         }
         let mut config = good.extract::<Self>().map_err(|error| ConfigErrors(vec![whole(&error)]))?;
         config.read_secrets(&given, &mut faults);
         if let Err(ConfigErrors(found)) = config.check() {
-            faults.extend(found.into_iter().map(|fault| Fault { origin: origin(&given, &fault.key), ..fault }));
+            faults.extend(found.into_iter().map(|fault| Fault { origin: given.origin(&fault.key), ..fault }));
         }
         if faults.is_empty() { Ok(config) } else { Err(ConfigErrors(faults)) }
     }
 
     /// Replaces every `…_file` by the secret in the file.
-    fn read_secrets(&mut self, given: &Figment, faults: &mut Vec<Fault>) {
+    fn read_secrets(&mut self, given: &Given, faults: &mut Vec<Fault>) {
         let mut read = |key: String, path: &Path| match std::fs::read_to_string(path) {
             Ok(text) => Some(text.trim_end_matches(['\r', '\n']).to_owned()),
             Err(error) => {
                 let message = format!("{} can't be read: {error}", path.display());
-                faults.push(Fault { origin: origin(given, &key), key, message });
+                faults.push(Fault { origin: given.origin(&key), key, message });
                 None
             }
         };
@@ -96,7 +90,7 @@ impl Config {
 }
 
 /// Collects the leaves of `tree`, and the keys that `known` has not.
-fn walk(tree: &Value, known: &Value, at: &str, given: &Figment, leaves: &mut Vec<(String, Value)>, faults: &mut Vec<Fault>) {
+fn walk(tree: &Value, known: &Value, at: &str, given: &Given, leaves: &mut Vec<(String, Value)>, faults: &mut Vec<Fault>) {
     let (Some(dict), Some(names)) = (tree.as_dict(), known.as_dict()) else { return };
     for (name, value) in dict {
         let key = if at.is_empty() { name.clone() } else { format!("{at}.{name}") };
@@ -105,7 +99,7 @@ fn walk(tree: &Value, known: &Value, at: &str, given: &Figment, leaves: &mut Vec
                 let valid = names.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
                 let place = if at.is_empty() { "here".to_owned() } else { format!("in [{at}]") };
                 faults.push(Fault {
-                    origin: origin(given, &key),
+                    origin: given.origin(&key),
                     message: format!("unknown key; {place} there are {valid}"),
                     key,
                 });
@@ -118,13 +112,34 @@ fn walk(tree: &Value, known: &Value, at: &str, given: &Figment, leaves: &mut Vec
     }
 }
 
-/// Who gave the value of `key`: the file's name or the variable's.
-fn origin(given: &Figment, key: &str) -> String {
-    let Some(metadata) = given.find_metadata(key) else { return String::new() };
-    if metadata.name == EnvVars::NAME {
-        return variable(key);
+/// What was given beside the defaults, and by whom.
+struct Given {
+    file: Figment,
+    /// Dotted key and text.
+    env: Vec<(String, String)>,
+}
+
+impl Given {
+    /// All of it, the environment before the file.
+    fn tree(&self) -> Result<Value, Box<figment::Error>> {
+        let mut all = self.file.clone();
+        for (key, text) in &self.env {
+            // A secret of digits only must stay a text, with its zeros.
+            let is_text = key.starts_with(FOREIGN) || key.ends_with("password");
+            let value = if is_text { Value::from(text.as_str()) } else { text.parse().unwrap_or_else(|never| match never {}) };
+            all = all.merge((key.as_str(), value));
+        }
+        Ok(all.extract()?)
     }
-    metadata.name.to_string()
+
+    /// Who gave the value of `key`, or of what is below it: the variable's name or the file's.
+    fn origin(&self, key: &str) -> String {
+        let gave = |given: &str| given.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        match self.env.iter().find(|(given, _)| gave(given)) {
+            Some((given, _)) => variable(given),
+            None => self.file.find_metadata(key).map(|metadata| metadata.name.to_string()).unwrap_or_default(),
+        }
+    }
 }
 
 /// The environment variable that sets `key`.
@@ -143,43 +158,29 @@ fn env_key((name, value): (String, String)) -> Option<(String, String)> {
     (key.contains("__") || TOP_LEVEL.contains(&key.as_str())).then(|| (key.replace("__", "."), value))
 }
 
-/// The file, named as the person named it.
-struct File<T> {
-    name: String,
-    toml: T,
+fn read_toml(path: &Path) -> Result<Map<Profile, Dict>, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| format!("can't be read: {error}"))?;
+    Toml::string(&text).data().map_err(|error| error.kind.to_string().trim().to_owned())
 }
 
-impl<T: Provider> Provider for File<T> {
+/// The file, named as the person named it.
+struct File {
+    name: String,
+    dict: Map<Profile, Dict>,
+}
+
+impl Provider for File {
     fn metadata(&self) -> Metadata {
         Metadata::named(self.name.clone())
     }
     fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
-        self.toml.data()
+        Ok(self.dict.clone())
     }
 }
 
-/// The environment's settings as dotted key and text.
-struct EnvVars(Vec<(String, String)>);
-
-impl EnvVars {
-    const NAME: &str = "environment";
-}
-
-impl Provider for EnvVars {
-    fn metadata(&self) -> Metadata {
-        Metadata::named(Self::NAME)
-    }
-    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
-        let mut all = Figment::new();
-        for (key, text) in &self.0 {
-            // A secret of digits only must stay a text, with its zeros.
-            let is_text = key.starts_with(FOREIGN) || key.ends_with("password");
-            let value = if is_text { Value::from(text.as_str()) } else { text.parse().unwrap_or_else(|never| match never {}) };
-            all = all.merge((key.as_str(), value));
-        }
-        let dict = all.extract::<Value>()?.into_dict().unwrap_or_default();
-        Ok(Profile::Default.collect(dict))
-    }
+/// A number without a fraction, however figment keeps it.
+fn whole_number(number: Num) -> Option<i128> {
+    number.to_i128().or_else(|| number.to_u128().and_then(|n| i128::try_from(n).ok()))
 }
 
 /// A length of time: `"90s"`, `"24h"`, `"500ms"`, or a number of seconds.
@@ -189,25 +190,15 @@ pub(super) mod span {
     use jiff::SignedDuration;
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Given {
-        Seconds(u64),
-        Text(String),
-        Other(super::Value),
-    }
+    use super::Value;
 
     pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
-        let expected = "a length of time such as \"90s\", \"10m\", \"24h\" or a number of seconds";
-        match Given::deserialize(from)? {
-            Given::Seconds(seconds) => Ok(Duration::from_secs(seconds)),
-            Given::Text(text) => text
-                .parse::<SignedDuration>()
-                .ok()
-                .and_then(|span| Duration::try_from(span).ok())
-                .ok_or_else(|| D::Error::custom(format!("{text:?} is not {expected}"))),
-            Given::Other(_) => Err(D::Error::custom(format!("not {expected}"))),
-        }
+        let span = match <Value as Deserialize>::deserialize(from)? {
+            Value::Num(_, seconds) => super::whole_number(seconds).and_then(|s| u64::try_from(s).ok()).map(Duration::from_secs),
+            Value::String(_, text) => text.parse::<SignedDuration>().ok().and_then(|span| Duration::try_from(span).ok()),
+            _ => None,
+        };
+        span.ok_or_else(|| D::Error::custom("expected a length of time such as \"90s\", \"10m\", \"24h\", or a number of seconds"))
     }
 
     pub fn serialize<S: Serializer>(span: &Duration, to: S) -> Result<S::Ok, S::Error> {
@@ -241,7 +232,7 @@ pub(super) mod dotted {
             }
             Value::String(_, text) => text,
             Value::Bool(_, yes) => yes.to_string(),
-            Value::Num(_, number) => match (number.to_i128(), number.to_f64()) {
+            Value::Num(_, number) => match (super::whole_number(number), number.to_f64()) {
                 (Some(whole), _) => whole.to_string(),
                 (None, Some(fraction)) => fraction.to_string(),
                 (None, None) => return Err(format!("{name} is no number that librdkafka takes")),
