@@ -1,0 +1,172 @@
+//! The HTTP of the wall: what a screen, a person at the desk and a check may ask. Nothing here computes: bodies come ready from the hub.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{DefaultBodyLimit, Query, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
+use tower_http::set_header::SetResponseHeaderLayer;
+use yiping_event::TimeMs;
+
+use crate::gauges::{Gauges, Heartbeat};
+use crate::hub::Hub;
+use crate::source::{HistoryQuery, Source};
+use crate::{now, page, screen};
+
+/// The page and everything it needs come from here, and from nowhere else.
+const POLICY: &str = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'";
+const HEARTBEAT_MAX_BYTES: usize = 4096;
+const HISTORY_MAX_ROWS: usize = 10_000;
+const HISTORY_DEFAULT_MS: i64 = 4 * 3600 * 1000;
+const HISTORY_MAX_MS: i64 = 92 * 24 * 3600 * 1000;
+
+pub(crate) struct Wall {
+    pub hub: Hub,
+    pub source: Arc<dyn Source>,
+    pub gauges: Arc<Gauges>,
+    pub catalogue: Value,
+    pub outline: Value,
+    /// Places for screens.
+    pub screens: Arc<Semaphore>,
+    /// Places for questions about history: a curious desk must not slow the wall.
+    pub desks: Semaphore,
+    pub query_timeout: Duration,
+    pub cancel: CancellationToken,
+}
+
+pub(crate) fn router(wall: Arc<Wall>) -> Router {
+    let constant = |name, value| {
+        SetResponseHeaderLayer::overriding(HeaderName::from_static(name), HeaderValue::from_static(value))
+    };
+    // Fonts are compressed already; the stream of events must not wait in a compressor.
+    let compressible = DefaultPredicate::new().and(NotForContentType::const_new("font/"));
+    Router::new()
+        .route("/api/snapshot", get(snapshot))
+        .route("/api/stream", get(screen::stream))
+        .route("/api/metrics", get(metrics))
+        .route("/api/catalogue", get(async |State(wall): State<Arc<Wall>>| Json(wall.catalogue.clone())))
+        .route("/api/outline", get(async |State(wall): State<Arc<Wall>>| Json(wall.outline.clone())))
+        .route("/api/heartbeat", post(heartbeat).layer(DefaultBodyLimit::max(HEARTBEAT_MAX_BYTES)))
+        .route("/api/{*other}", get(async || problem(StatusCode::NOT_FOUND, "there is no such thing to ask")))
+        .fallback(page::serve)
+        .layer(CompressionLayer::new().gzip(true).compress_when(compressible))
+        .layer(constant("content-security-policy", POLICY))
+        .layer(constant("x-content-type-options", "nosniff"))
+        .with_state(wall)
+}
+
+async fn snapshot(State(wall): State<Arc<Wall>>, headers: HeaderMap) -> Response {
+    let snapshot = wall.hub.snapshot();
+    let etag = page::etag(&snapshot.id);
+    let about = [(header::ETAG, etag.clone()), (header::CACHE_CONTROL, "no-cache".to_owned())];
+    if page::is_known(&headers, &etag) {
+        return (StatusCode::NOT_MODIFIED, about).into_response();
+    }
+    (about, [(header::CONTENT_TYPE, "application/json")], Body::from(wall.hub.body(&snapshot))).into_response()
+}
+
+async fn heartbeat(State(wall): State<Arc<Wall>>, body: Bytes) -> Response {
+    // Whatever content type: a beacon sends text/plain.
+    match serde_json::from_slice::<Heartbeat>(&body) {
+        Ok(beat) => {
+            wall.gauges.heartbeat(&beat, now());
+            StatusCode::NO_CONTENT.into_response()
+        }
+        Err(error) => problem(
+            StatusCode::BAD_REQUEST,
+            &format!("this is no heartbeat {{page, heap_bytes, fps, last_id}}: {error}"),
+        ),
+    }
+}
+
+async fn metrics(State(wall): State<Arc<Wall>>, Query(asked): Query<HashMap<String, String>>) -> Response {
+    let query = match history_query(&asked, now()) {
+        Ok(query) => query,
+        Err(fault) => return problem(StatusCode::BAD_REQUEST, &fault),
+    };
+    let answer = async {
+        let _place = wall.desks.acquire().await?;
+        wall.source.history(&query).await
+    };
+    match tokio::time::timeout(wall.query_timeout, answer).await {
+        Ok(Ok(rows)) => ([(header::CACHE_CONTROL, "no-store")], Json(json!({ "rows": rows }))).into_response(),
+        Ok(Err(error)) => {
+            tracing::warn!(error = format!("{error:#}"), "the store did not answer a question about history");
+            problem(StatusCode::SERVICE_UNAVAILABLE, "the store does not answer")
+        }
+        Err(_) => problem(StatusCode::SERVICE_UNAVAILABLE, "the store does not answer in time"),
+    }
+}
+
+/// Says what is wrong in words for a person. An empty member counts as absent.
+fn history_query(asked: &HashMap<String, String>, now: TimeMs) -> Result<HistoryQuery, String> {
+    const MEMBERS: [&str; 6] = ["metric", "level", "key", "span", "from", "to"];
+    if let Some(unknown) = asked.keys().find(|name| !MEMBERS.contains(&name.as_str())) {
+        return Err(format!("{unknown:?} can't be asked; there are {}", MEMBERS.join(", ")));
+    }
+    let text = |name: &str| asked.get(name).filter(|value| !value.is_empty()).cloned();
+    let time = |name: &str| match text(name) {
+        Some(value) => {
+            TimeMs::parse(&value).map(Some).map_err(|e| format!("{name}: {e}; write it like 2026-11-20T10:41:07Z"))
+        }
+        None => Ok(None),
+    };
+    let to = time("to")?.unwrap_or(now);
+    let from = time("from")?.unwrap_or(TimeMs(to.0.saturating_sub(HISTORY_DEFAULT_MS)));
+    let long_ms = to.0.saturating_sub(from.0);
+    if long_ms <= 0 || long_ms > HISTORY_MAX_MS {
+        return Err(format!("from must lie before to, by {} days at most", HISTORY_MAX_MS / 86_400_000));
+    }
+    Ok(HistoryQuery {
+        metric: text("metric").ok_or("which metric? /api/catalogue has them all")?,
+        level: text("level"),
+        key: text("key"),
+        span: text("span"),
+        from,
+        to,
+        max_rows: HISTORY_MAX_ROWS,
+    })
+}
+
+pub(crate) fn problem(status: StatusCode, detail: &str) -> Response {
+    let body = json!({ "title": status.canonical_reason(), "status": status.as_u16(), "detail": detail }).to_string();
+    (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(query: &[(&str, &str)]) -> Result<HistoryQuery, String> {
+        history_query(&query.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect(), TimeMs(100 * 86_400_000))
+    }
+
+    #[test]
+    fn a_question_without_times_is_about_the_last_four_hours() {
+        let query = asked(&[("metric", "bus.online_ratio"), ("level", "city"), ("key", "")]).unwrap();
+        assert_eq!(query.to.0 - query.from.0, 4 * 3600 * 1000);
+        assert_eq!((query.level.as_deref(), query.key), (Some("city"), None));
+    }
+
+    #[test]
+    fn a_wrong_question_is_told_what_is_wrong() {
+        assert!(asked(&[]).unwrap_err().contains("which metric"));
+        assert!(asked(&[("metric", "m"), ("from", "yesterday")]).unwrap_err().contains("from"));
+        assert!(asked(&[("metric", "m"), ("form", "x")]).unwrap_err().contains("form"));
+        assert!(
+            asked(&[("metric", "m"), ("from", "1970-01-01T00:00:00Z"), ("to", "2026-01-01T00:00:00Z")])
+                .unwrap_err()
+                .contains("92 days")
+        );
+    }
+}

@@ -1,0 +1,157 @@
+//! The wall: what goes on the city's screen. One poller asks the store one set of questions a second; every screen gets the same bytes: a snapshot, then
+//! what changed. Freshness is judged at the moment of telling, so a feed, a store or a source that dies shows as what it is, never as its last value.
+//!
+//! | file | stage |
+//! | --- | --- |
+//! | `source` | the questions, in the wall's words |
+//! | `store` | … answered from ClickHouse |
+//! | `poll` | asked once a second, for all |
+//! | `profile` | joined with the city's profile |
+//! | `freshness` | how fresh a stream is, by its sources (I10) |
+//! | `view` | one moment, whole or as changes, in JSON |
+//! | `hub` | moment after moment, to all screens |
+//! | `screen`, `api`, `page` | HTTP: one screen's events; questions; the page's files |
+//! | `gauges` | figures about the wall itself |
+//!
+//! It must not know events, windows or the log: what it shows is what the store says.
+
+mod api;
+mod freshness;
+mod gauges;
+mod hub;
+mod page;
+mod poll;
+mod profile;
+mod screen;
+pub mod source;
+mod view;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use prometheus::Registry;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use yiping_city::City;
+use yiping_event::TimeMs;
+
+use crate::api::Wall;
+use crate::gauges::Gauges;
+use crate::hub::Hub;
+use crate::poll::Poller;
+use crate::profile::Profile;
+use crate::view::Known;
+pub use source::Source;
+
+/// Questions about history that run at the same time.
+const DESKS: usize = 4;
+/// A store that is there answers by then; one that is not must not keep the page from coming up.
+const FIRST_ANSWERS: Duration = Duration::from_secs(2);
+
+/// What the wall is built from.
+pub struct WallDeps {
+    pub source: Arc<dyn Source>,
+    pub city: Arc<City>,
+    /// Body of `/api/catalogue`: `{"metrics": [entry, …]}`.
+    pub catalogue: serde_json::Value,
+    pub metrics: Registry,
+    pub options: WallOptions,
+}
+
+#[derive(Debug, Clone)]
+pub struct WallOptions {
+    /// From one set of questions, and one delta, to the next.
+    pub tick: Duration,
+    /// Longest time between two heartbeats on a stream; the pages expect 5 s.
+    pub heartbeat: Duration,
+    pub query_timeout: Duration,
+    pub spark_every: Duration,
+    /// Screens that listen at the same time; further ones get 503.
+    pub max_screens: usize,
+    /// Visitors are in the room: where an SOS case is is not shown.
+    pub visitors: bool,
+}
+
+impl Default for WallOptions {
+    fn default() -> Self {
+        WallOptions {
+            tick: Duration::from_secs(1),
+            heartbeat: Duration::from_secs(3),
+            query_timeout: Duration::from_secs(10),
+            spark_every: Duration::from_secs(60),
+            max_screens: 256,
+            visitors: false,
+        }
+    }
+}
+
+/// Serves the wall until `cancel`; open streams end then. Fails only where the wall can't be served at all: a store that does not answer is shown, not fatal.
+pub async fn serve(listener: TcpListener, deps: WallDeps, cancel: CancellationToken) -> anyhow::Result<()> {
+    let WallDeps { source, city, catalogue, metrics, options } = deps;
+    let gauges = Arc::new(Gauges::new(&metrics).context("the wall's metrics")?);
+    let profile = Arc::new(Profile::new(city));
+    let (known, mut newest) = watch::channel(Known::default());
+    let poller = Poller {
+        source: Arc::clone(&source),
+        profile: Arc::clone(&profile),
+        gauges: Arc::clone(&gauges),
+        options: options.clone(),
+        known,
+    };
+    let mut polling = std::pin::pin!(poller.run());
+    tokio::select! {
+        () = &mut polling => {}
+        first = tokio::time::timeout(FIRST_ANSWERS, newest.changed()) => {
+            if first.is_err() {
+                tracing::warn!("the store does not answer the wall yet");
+            }
+        }
+        () = cancel.cancelled() => return Ok(()),
+    }
+    let first = newest.borrow_and_update().clone();
+    let wall = Arc::new(Wall {
+        hub: Hub::new(page::build(), profile.about(), first, now()),
+        source,
+        gauges,
+        catalogue,
+        outline: profile.outline(),
+        screens: Arc::new(Semaphore::new(options.max_screens)),
+        desks: Semaphore::new(DESKS),
+        query_timeout: options.query_timeout,
+        cancel: cancel.clone(),
+    });
+    let serving =
+        axum::serve(listener, api::router(Arc::clone(&wall))).with_graceful_shutdown(cancel.cancelled_owned());
+    tokio::select! {
+        served = serving.into_future() => served.context("the wall's server"),
+        () = tell(&wall.hub, newest, &options) => anyhow::bail!("the wall stopped telling"),
+        () = polling => anyhow::bail!("the wall stopped asking"),
+    }
+}
+
+/// A tick for each set of answers, and also where none come: ages grow without news. Never returns.
+async fn tell(hub: &Hub, mut newest: watch::Receiver<Known>, options: &WallOptions) {
+    let mut beat_due = Instant::now() + options.heartbeat;
+    let patience = options.tick + options.tick / 4;
+    loop {
+        let waited = tokio::time::timeout(patience, newest.changed()).await;
+        if let Ok(Err(_)) = waited {
+            return;
+        }
+        let known = newest.borrow_and_update().clone();
+        hub.tick(known, now());
+        // Due within the next tick counts as due: the promise is "at least every".
+        if Instant::now() + options.tick >= beat_due {
+            hub.heartbeat(now());
+            beat_due = Instant::now() + options.heartbeat;
+        }
+    }
+}
+
+/// The wall's clock, which is the server's.
+fn now() -> TimeMs {
+    TimeMs(jiff::Timestamp::now().as_millisecond())
+}

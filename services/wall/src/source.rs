@@ -1,0 +1,138 @@
+//! What the wall asks of the store, in the wall's own words. It must not know SQL, ClickHouse, HTTP or JSON shapes of others: `store.rs` answers these
+//! questions from ClickHouse, tests answer them from memory.
+
+use async_trait::async_trait;
+use serde::Serialize;
+use yiping_event::TimeMs;
+use yiping_event::time::rfc3339;
+
+/// One row of `city.metrics` or `city.metrics_latest`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Metric {
+    pub stream: String,
+    pub metric: String,
+    pub level: String,
+    pub key: String,
+    pub span: String,
+    #[serde(serialize_with = "rfc3339::serialize")]
+    pub window_start: TimeMs,
+    #[serde(serialize_with = "rfc3339::serialize")]
+    pub window_end: TimeMs,
+    /// None where n is below the metric's minimum.
+    pub value: Option<f64>,
+    pub numerator: f64,
+    pub denominator: f64,
+    pub n: i64,
+    pub is_final: bool,
+    /// A string in JSON: 64 bits are more than JavaScript's numbers hold.
+    #[serde(serialize_with = "as_text")]
+    pub revision: u64,
+    #[serde(serialize_with = "rfc3339::option::serialize")]
+    pub watermark: Option<TimeMs>,
+}
+
+/// A stream as its partitions report it together: the lowest watermark, the newest event.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Progress {
+    pub stream: String,
+    pub watermark: Option<TimeMs>,
+    pub last_event: Option<TimeMs>,
+}
+
+/// A source, and when it last gave a sign of life. Sources that never did have no time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Contact {
+    pub stream: String,
+    pub source: String,
+    pub last_event: Option<TimeMs>,
+    pub last_contact: Option<TimeMs>,
+    /// Seconds within which it should report.
+    pub expected_s: f64,
+}
+
+/// Where a bus is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Vehicle {
+    pub id: String,
+    pub lon: f64,
+    pub lat: f64,
+    pub time: TimeMs,
+    /// Behind its timetable; negative when early.
+    pub delay_s: Option<f64>,
+}
+
+/// How full a car park is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lot {
+    pub lot_id: String,
+    pub capacity: i64,
+    pub occupied: i64,
+    pub time: TimeMs,
+}
+
+/// An open call for help, at street level.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sos {
+    pub case: String,
+    pub district: String,
+    pub street: Option<String>,
+    pub raised: TimeMs,
+    /// As the service says: raised, connected, not_connected, acknowledged, arrived, closed, false_alarm.
+    pub state: String,
+}
+
+/// A threshold crossed, and not yet crossed back.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Breach {
+    pub metric: String,
+    pub level: String,
+    pub key: String,
+    pub span: String,
+    pub severity: String,
+    #[serde(serialize_with = "rfc3339::serialize")]
+    pub opened_at: TimeMs,
+    #[serde(serialize_with = "rfc3339::option::serialize")]
+    pub closed_at: Option<TimeMs>,
+    pub value: Option<f64>,
+    pub threshold: Option<f64>,
+}
+
+/// One figure's course: `metric|level|key|span`, and its points in time order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Spark {
+    pub name: String,
+    pub points: Vec<(TimeMs, Option<f64>)>,
+}
+
+/// Which rows of `city.metrics` a person at the desk wants to see. Ends are on `window_end`: after `from`, up to and with `to`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HistoryQuery {
+    pub metric: String,
+    /// What is None is not asked for: all levels, all keys, all spans.
+    pub level: Option<String>,
+    pub key: Option<String>,
+    pub span: Option<String>,
+    pub from: TimeMs,
+    pub to: TimeMs,
+    /// The newest ones, where there are more.
+    pub max_rows: usize,
+}
+
+/// The questions. Errors are for the log: the wall goes on with the answers that it has.
+#[async_trait]
+pub trait Source: Send + Sync {
+    async fn latest(&self) -> anyhow::Result<Vec<Metric>>;
+    async fn streams(&self) -> anyhow::Result<Vec<Progress>>;
+    async fn sources(&self) -> anyhow::Result<Vec<Contact>>;
+    async fn vehicles(&self) -> anyhow::Result<Vec<Vehicle>>;
+    async fn lots(&self) -> anyhow::Result<Vec<Lot>>;
+    async fn sos(&self) -> anyhow::Result<Vec<Sos>>;
+    /// City-level figures since `from`, at most `max_points` each.
+    async fn spark(&self, from: TimeMs, max_points: usize) -> anyhow::Result<Vec<Spark>>;
+    async fn breaches(&self) -> anyhow::Result<Vec<Breach>>;
+    async fn history(&self, query: &HistoryQuery) -> anyhow::Result<Vec<Metric>>;
+}
+
+fn as_text<S: serde::Serializer>(value: &u64, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(value)
+}

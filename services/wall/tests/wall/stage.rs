@@ -1,0 +1,258 @@
+//! A wall on a port of its own, in front of a store made of memory, and a screen that reads its events.
+
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, Once};
+use std::time::Duration;
+
+use anyhow::bail;
+use async_trait::async_trait;
+use prometheus::Registry;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use yiping_city::City;
+use yiping_event::TimeMs;
+use yiping_wall::source::{Breach, Contact, HistoryQuery, Lot, Metric, Progress, Sos, Source, Spark, Vehicle};
+use yiping_wall::{WallDeps, WallOptions};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub fn now() -> TimeMs {
+    let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    TimeMs(since_1970.as_millis() as i64)
+}
+
+pub fn ago(seconds: i64) -> TimeMs {
+    TimeMs(now().0 - seconds * 1000)
+}
+
+#[derive(Clone, Default)]
+pub struct Answers {
+    pub metrics: Vec<Metric>,
+    pub progress: Vec<Progress>,
+    pub contacts: Vec<Contact>,
+    pub vehicles: Vec<Vehicle>,
+    pub lots: Vec<Lot>,
+    pub sos: Vec<Sos>,
+    pub spark: Vec<Spark>,
+    pub breaches: Vec<Breach>,
+}
+
+/// How the store behaves.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Mood {
+    Answers,
+    Fails,
+    Hangs,
+}
+
+pub struct Memory {
+    pub answers: Mutex<Answers>,
+    mood: Mutex<Mood>,
+    pub asked_latest: AtomicUsize,
+    pub asked_history: Mutex<Vec<HistoryQuery>>,
+}
+
+impl Memory {
+    pub fn of(answers: Answers) -> Arc<Self> {
+        Arc::new(Memory {
+            answers: Mutex::new(answers),
+            mood: Mutex::new(Mood::Answers),
+            asked_latest: AtomicUsize::new(0),
+            asked_history: Mutex::default(),
+        })
+    }
+
+    pub fn change(&self, change: impl FnOnce(&mut Answers)) {
+        change(&mut self.answers.lock().unwrap());
+    }
+
+    pub fn be(&self, mood: Mood) {
+        *self.mood.lock().unwrap() = mood;
+    }
+
+    async fn answer<T>(&self, of: impl FnOnce(&Answers) -> T) -> anyhow::Result<T> {
+        let mood = *self.mood.lock().unwrap();
+        match mood {
+            Mood::Answers => Ok(of(&self.answers.lock().unwrap())),
+            Mood::Fails => bail!("connection refused"),
+            Mood::Hangs => std::future::pending().await,
+        }
+    }
+}
+
+#[async_trait]
+impl Source for Memory {
+    async fn latest(&self) -> anyhow::Result<Vec<Metric>> {
+        self.asked_latest.fetch_add(1, SeqCst);
+        self.answer(|a| a.metrics.clone()).await
+    }
+    async fn streams(&self) -> anyhow::Result<Vec<Progress>> {
+        self.answer(|a| a.progress.clone()).await
+    }
+    async fn sources(&self) -> anyhow::Result<Vec<Contact>> {
+        self.answer(|a| a.contacts.clone()).await
+    }
+    async fn vehicles(&self) -> anyhow::Result<Vec<Vehicle>> {
+        self.answer(|a| a.vehicles.clone()).await
+    }
+    async fn lots(&self) -> anyhow::Result<Vec<Lot>> {
+        self.answer(|a| a.lots.clone()).await
+    }
+    async fn sos(&self) -> anyhow::Result<Vec<Sos>> {
+        self.answer(|a| a.sos.clone()).await
+    }
+    async fn spark(&self, _from: TimeMs, _max_points: usize) -> anyhow::Result<Vec<Spark>> {
+        self.answer(|a| a.spark.clone()).await
+    }
+    async fn breaches(&self) -> anyhow::Result<Vec<Breach>> {
+        self.answer(|a| a.breaches.clone()).await
+    }
+    async fn history(&self, query: &HistoryQuery) -> anyhow::Result<Vec<Metric>> {
+        self.asked_history.lock().unwrap().push(query.clone());
+        self.answer(|a| a.metrics.iter().filter(|m| m.metric == query.metric).cloned().collect()).await
+    }
+}
+
+pub fn metric(id: &str, key: &str, value: Option<f64>, revision: u64) -> Metric {
+    Metric {
+        stream: id.split('.').next().unwrap().to_owned(),
+        metric: id.to_owned(),
+        level: if key == "city" { "city" } else { "route" }.to_owned(),
+        key: key.to_owned(),
+        span: "now".to_owned(),
+        window_start: TimeMs(1_000),
+        window_end: TimeMs(11_000),
+        value,
+        numerator: 1386.0,
+        denominator: 1400.0,
+        n: 1400,
+        is_final: false,
+        revision,
+        watermark: Some(TimeMs(6_000)),
+    }
+}
+
+pub fn contact(stream: &str, source: &str, last_contact: Option<TimeMs>, expected_s: f64) -> Contact {
+    Contact { stream: stream.to_owned(), source: source.to_owned(), last_event: None, last_contact, expected_s }
+}
+
+pub fn vehicle(id: &str, lon: f64, lat: f64, time: TimeMs) -> Vehicle {
+    Vehicle { id: id.to_owned(), lon, lat, time, delay_s: None }
+}
+
+/// As on any wall, at a twentieth of the usual pace of a second.
+pub fn fast() -> WallOptions {
+    WallOptions {
+        tick: Duration::from_millis(50),
+        heartbeat: Duration::from_millis(200),
+        spark_every: Duration::from_millis(100),
+        ..WallOptions::default()
+    }
+}
+
+pub struct Wall {
+    pub url: String,
+    pub http: reqwest::Client,
+    pub registry: Registry,
+    cancel: CancellationToken,
+    task: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Wall {
+    pub async fn up(source: Arc<Memory>, options: WallOptions) -> Wall {
+        static CRYPTO: Once = Once::new();
+        CRYPTO.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let registry = Registry::new();
+        let cancel = CancellationToken::new();
+        let catalogue = json!({ "metrics": [{ "id": "bus.online_ratio" }] });
+        let deps = WallDeps { source, city: Arc::new(City::weihai()), catalogue, metrics: registry.clone(), options };
+        let task = tokio::spawn(yiping_wall::serve(listener, deps, cancel.clone()));
+        let http = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();
+        Wall { url, http, registry, cancel, task }
+    }
+
+    pub async fn get(&self, path: &str) -> reqwest::Response {
+        self.http.get(format!("{}{path}", self.url)).send().await.unwrap()
+    }
+
+    pub async fn json(&self, path: &str) -> Value {
+        self.get(path).await.json().await.unwrap()
+    }
+
+    pub async fn screen(&self, last_id: Option<&str>) -> Screen {
+        let mut request = self.http.get(format!("{}/api/stream", self.url));
+        if let Some(id) = last_id {
+            request = request.header("last-event-id", id);
+        }
+        let response = request.send().await.unwrap();
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        Screen { response, read: Vec::new() }
+    }
+
+    pub fn gauge(&self, name: &str) -> Option<f64> {
+        let family = self.registry.gather().into_iter().find(|family| family.name() == name)?;
+        Some(family.get_metric()[0].get_gauge().get_value())
+    }
+
+    /// Waits for something that comes true by itself.
+    pub async fn until(&self, what: &str, condition: impl Fn() -> bool) {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        while !condition() {
+            assert!(tokio::time::Instant::now() < deadline, "waited in vain: {what}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    pub async fn down(self) {
+        self.cancel.cancel();
+        tokio::time::timeout(PATIENCE, self.task).await.expect("the wall stops").unwrap().unwrap();
+    }
+}
+
+#[derive(Debug)]
+pub struct Told {
+    pub event: String,
+    pub id: String,
+    pub body: Value,
+}
+
+pub struct Screen {
+    response: reqwest::Response,
+    read: Vec<u8>,
+}
+
+impl Screen {
+    /// The next event; None when the wall ends the stream.
+    pub async fn next(&mut self) -> Option<Told> {
+        loop {
+            if let Some(end) = self.read.windows(2).position(|two| two == b"\n\n") {
+                let text = String::from_utf8(self.read.drain(..end + 2).collect()).unwrap();
+                let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
+                let Some(data) = field("data: ") else { continue };
+                return Some(Told {
+                    event: field("event: ").unwrap(),
+                    id: field("id: ").unwrap(),
+                    body: serde_json::from_str(&data).unwrap(),
+                });
+            }
+            self.read.extend_from_slice(&self.response.chunk().await.ok()??);
+        }
+    }
+
+    /// The first event that a test waits for.
+    pub async fn find(&mut self, what: &str, wanted: impl Fn(&Told) -> bool) -> Told {
+        let search = async {
+            loop {
+                let told = self.next().await.unwrap_or_else(|| panic!("the stream ended before: {what}"));
+                if wanted(&told) {
+                    return told;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, search).await.unwrap_or_else(|_| panic!("waited in vain: {what}"))
+    }
+}
