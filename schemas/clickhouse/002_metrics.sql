@@ -1,0 +1,43 @@
+-- The contract's view over the history: partitions merged, newest generation that covers the window, gone rows hidden.
+-- Filters on metric, level, span, key, window_end reach the table's index through the GROUP BY; keep a time filter on
+-- window_end, which also picks the table's partitions.
+
+-- Merged watermark (I8): minimum over the partitions of the stream's newest generation that have time.
+CREATE OR REPLACE VIEW city.stream_watermarks AS
+SELECT stream, min(watermark) AS watermark
+FROM city.status_rows FINAL
+WHERE (stream, generation) IN (SELECT stream, max(generation) FROM city.status_rows GROUP BY stream)
+GROUP BY stream;
+
+CREATE OR REPLACE VIEW city.metrics AS
+WITH (
+    SELECT groupArray((
+        toString(stream),
+        toInt32(generation),
+        ifNull(toUnixTimestamp64Milli(`from`), -9223372036854775808),
+        ifNull(toUnixTimestamp64Milli(`to`), 9223372036854775807)))
+    FROM city.generations FINAL
+) AS lives
+@published
+FROM
+(
+    SELECT
+        stream, metric, level, key, span, window_start, window_end, generation,
+        sumIf(m.num, NOT gone) AS num,
+        sumIf(m.den, NOT gone) AS den,
+        sumIf(m.n, NOT gone) AS n,
+        sumMapIf(m.hist, NOT gone) AS hist,
+        max(m.revision) AS revision
+    FROM city.metric_rows AS m FINAL
+    GROUP BY stream, metric, level, key, span, window_start, window_end, generation
+    HAVING countIf(NOT gone) > 0
+) AS r
+INNER JOIN (SELECT * FROM city.metric_defs FINAL) AS d ON d.metric = r.metric
+LEFT JOIN (SELECT metric, level, key, den FROM city.metric_constants FINAL WHERE den IS NOT NULL) AS c
+    ON c.metric = r.metric AND c.level = r.level AND c.key = r.key
+LEFT JOIN city.stream_watermarks AS w ON w.stream = r.stream
+WHERE r.generation = arrayMax(arrayMap(
+    life -> if(life.1 = r.stream
+               AND life.3 < toUnixTimestamp64Milli(r.window_end)
+               AND toUnixTimestamp64Milli(r.window_end) <= life.4, life.2, -1),
+    lives));

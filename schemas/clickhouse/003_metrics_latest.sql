@@ -1,0 +1,64 @@
+-- The newest value of each figure: of the newest window that every partition of the stream (that has time) has reached.
+-- Reached is what the partitions' marks say. Within that window a figure without a row is 0: it had one in a window before.
+-- A partition that has run on by more than its four slots has the window's row in the history by then: both are read,
+-- the higher revision counts. `now`: the sum of each partition's newest row; its time is that which all have reached.
+
+CREATE OR REPLACE VIEW city.latest_reached AS
+SELECT
+    stream, level, span, m.generation AS generation,
+    min(m.window_start) AS window_start,
+    min(m.window_end) AS window_end,
+    window_end < max(m.window_end) AS apart
+FROM city.latest_marks AS m FINAL
+WHERE (stream, generation) IN (SELECT stream, max(generation) FROM city.generations GROUP BY stream)
+GROUP BY stream, level, span, generation;
+
+CREATE OR REPLACE VIEW city.metrics_latest AS
+@published
+FROM
+(
+    SELECT
+        stream, metric, level, key, span, window_start, window_end,
+        sumIf(f.num, counts) AS num,
+        sumIf(f.den, counts) AS den,
+        sumIf(f.n, counts) AS n,
+        sumMapIf(f.hist, counts) AS hist,
+        max(f.revision) AS revision
+    FROM
+    (
+        SELECT
+            p.stream AS stream, p.metric AS metric, p.level AS level, p.key AS key, p.span AS span,
+            e.window_start AS window_start, e.window_end AS window_end,
+            p.num AS num, p.den AS den, p.n AS n, p.hist AS hist, p.revision AS revision,
+            (p.span = 'now' OR p.row_end = e.window_end) AND NOT p.gone AS counts
+        FROM
+        (
+            SELECT
+                stream, metric, level, key, span, generation, partition, window_end AS row_end,
+                max(v.revision) AS revision,
+                argMax(v.num, v.revision) AS num,
+                argMax(v.den, v.revision) AS den,
+                argMax(v.n, v.revision) AS n,
+                argMax(v.hist, v.revision) AS hist,
+                argMax(v.gone, v.revision) AS gone
+            FROM
+            (
+                SELECT stream, metric, level, key, span, generation, partition, window_end, revision, num, den, n, hist, gone
+                FROM city.metric_latest_rows FINAL
+                UNION ALL
+                SELECT stream, metric, level, key, span, generation, partition, window_end, revision, num, den, n, hist, gone
+                FROM city.metric_rows FINAL
+                WHERE metric IN (SELECT metric FROM city.metric_defs)
+                  AND (level, span, window_end) IN (SELECT level, span, window_end FROM city.latest_reached WHERE apart AND span != 'now')
+            ) AS v
+            GROUP BY stream, metric, level, key, span, generation, partition, window_end
+        ) AS p
+        INNER JOIN city.latest_reached AS e
+            ON e.stream = p.stream AND e.level = p.level AND e.span = p.span AND e.generation = p.generation
+    ) AS f
+    GROUP BY stream, metric, level, key, span, window_start, window_end
+) AS r
+INNER JOIN (SELECT * FROM city.metric_defs FINAL) AS d ON d.metric = r.metric
+LEFT JOIN (SELECT metric, level, key, den FROM city.metric_constants FINAL WHERE den IS NOT NULL) AS c
+    ON c.metric = r.metric AND c.level = r.level AND c.key = r.key
+LEFT JOIN city.stream_watermarks AS w ON w.stream = r.stream;

@@ -1,0 +1,33 @@
+//! ClickHouse, and nothing else: what services write, what the wall reads, where checkpoints live, and the embedded
+//! server with its library. This crate knows no domain, no log and no window: a row is what its writer says it is, and
+//! merging rows over partitions is the work of the views in `schemas/clickhouse`.
+//!
+//! | file | stage |
+//! | --- | --- |
+//! | `rows` | what is handed in |
+//! | `client` | the connection |
+//! | `migrate` | tables, views, the catalogue's and the profile's rows |
+//! | `write` | a batch, retried until it is on disk |
+//! | `checkpoint` | state and offset as one (I4) |
+//! | `read` | the views, typed |
+//! | `embedded` | ClickHouse as a supervised child process |
+//! | `libchdb` | the library that the child loads |
+
+mod checkpoint;
+mod client;
+pub mod embedded;
+mod error;
+pub mod libchdb;
+mod migrate;
+mod read;
+mod rows;
+mod write;
+
+pub use checkpoint::{Checkpoint, NewestCheckpoint, PrunePolicy, Pruned, Unreadable};
+pub use client::{Store, StoreOptions};
+pub use error::{Result, StoreError};
+pub use read::{Breach, LiveEntity, MetricFilter, MetricValue, SourceStatus, SparkPoint, StreamStatus};
+pub use rows::{
+    Batch, ConfigRow, ExpectedSource, GenerationRow, LatestMark, LatestMetricRow, LiveRow, MetricConstant, MetricDef,
+    MetricKind, MetricRow, RejectRow, SourceRow, StatusRow,
+};

@@ -1,0 +1,205 @@
+//! Typed reads for the wall and the watch: what the contract's views say, bounded in time.
+
+use clickhouse::{Row, RowOwned, RowRead, query::Query};
+use serde::Deserialize;
+
+use crate::{Result, Store};
+
+/// A row of `city.metrics` or `city.metrics_latest`.
+#[derive(Debug, Clone, PartialEq, Row, Deserialize)]
+pub struct MetricValue {
+    pub stream: String,
+    pub metric: String,
+    pub level: String,
+    pub key: String,
+    pub span: String,
+    #[serde(rename = "window_start")]
+    pub window_start_ms: i64,
+    #[serde(rename = "window_end")]
+    pub window_end_ms: i64,
+    /// None where n is below the metric's minimum.
+    pub value: Option<f64>,
+    pub numerator: f64,
+    pub denominator: f64,
+    pub n: i64,
+    pub is_final: bool,
+    pub revision: u64,
+    /// Merged watermark of the stream.
+    #[serde(rename = "watermark")]
+    pub watermark_ms: Option<i64>,
+}
+
+/// Which rows of `city.metrics`: an absent member takes all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MetricFilter {
+    pub metric: Option<String>,
+    pub level: Option<String>,
+    pub key: Option<String>,
+    pub span: Option<String>,
+    /// window_end ≥.
+    pub from_ms: Option<i64>,
+    /// window_end <.
+    pub to_ms: Option<i64>,
+    /// At most so many rows, the newest; default 10,000.
+    pub limit: Option<u32>,
+}
+
+/// A row of `city.stream_status`.
+#[derive(Debug, Clone, PartialEq, Eq, Row, Deserialize)]
+pub struct StreamStatus {
+    pub stream: String,
+    pub partition: u32,
+    pub generation: u16,
+    #[serde(rename = "watermark")]
+    pub watermark_ms: Option<i64>,
+    #[serde(rename = "time")]
+    pub time_ms: Option<i64>,
+    #[serde(rename = "last_event")]
+    pub last_event_ms: Option<i64>,
+    pub frontier: u64,
+    pub accepted: u64,
+    pub rejected: u64,
+    pub late: u64,
+    pub duplicates: u64,
+    pub quarantined: u64,
+}
+
+/// A row of `city.source_status`. `state`: fresh, late, silent, not_connected.
+#[derive(Debug, Clone, PartialEq, Eq, Row, Deserialize)]
+pub struct SourceStatus {
+    pub source: String,
+    pub stream: String,
+    #[serde(rename = "last_event")]
+    pub last_event_ms: Option<i64>,
+    #[serde(rename = "last_contact")]
+    pub last_contact_ms: Option<i64>,
+    pub expected_s: u32,
+    pub state: String,
+}
+
+/// A live entity: vehicle, lot, order, SOS case.
+#[derive(Debug, Clone, PartialEq, Eq, Row, Deserialize)]
+pub struct LiveEntity {
+    pub stream: String,
+    pub kind: String,
+    pub key: String,
+    #[serde(rename = "time")]
+    pub time_ms: i64,
+    /// A JSON object.
+    pub attrs: String,
+}
+
+/// One point of a city-level figure's last hours.
+#[derive(Debug, Clone, PartialEq, Row, Deserialize)]
+pub struct SparkPoint {
+    pub metric: String,
+    pub key: String,
+    pub span: String,
+    #[serde(rename = "window_end")]
+    pub window_end_ms: i64,
+    pub value: Option<f64>,
+}
+
+/// A row of `city.breaches`.
+#[derive(Debug, Clone, PartialEq, Row, Deserialize)]
+pub struct Breach {
+    pub metric: String,
+    pub level: String,
+    pub key: String,
+    pub span: String,
+    pub severity: String,
+    #[serde(rename = "opened_at")]
+    pub opened_at_ms: i64,
+    #[serde(rename = "closed_at")]
+    pub closed_at_ms: Option<i64>,
+    pub value: Option<f64>,
+    pub threshold: f64,
+}
+
+/// Rows of an answer when a [`MetricFilter`] doesn't say.
+const DEFAULT_LIMIT: u32 = 10_000;
+
+impl Store {
+    /// `city.metrics_latest`: the newest value of each figure.
+    pub async fn latest(&self) -> Result<Vec<MetricValue>> {
+        self.read("SELECT ?fields FROM city.metrics_latest ORDER BY metric, level, key, span").await
+    }
+
+    /// `city.metrics`, filtered, by window_end. Filter by metric, span and time: the table is large.
+    pub async fn metrics(&self, filter: &MetricFilter) -> Result<Vec<MetricValue>> {
+        let mut sql = "SELECT ?fields FROM city.metrics WHERE 1".to_owned();
+        let texts = [("metric", &filter.metric), ("level", &filter.level), ("key", &filter.key), ("span", &filter.span)];
+        for (column, text) in texts {
+            if text.is_some() {
+                sql += &format!(" AND {column} = ?");
+            }
+        }
+        let times = [(">=", filter.from_ms), ("<", filter.to_ms)];
+        for (sign, time) in times {
+            if time.is_some() {
+                sql += &format!(" AND window_end {sign} fromUnixTimestamp64Milli(?, 'UTC')");
+            }
+        }
+        sql += " ORDER BY window_end DESC, metric, level, key, span LIMIT ?";
+        let mut query = self.bounded(&sql);
+        for text in texts.into_iter().filter_map(|(_, text)| text.as_deref()) {
+            query = query.bind(text);
+        }
+        for time in times.into_iter().filter_map(|(_, time)| time) {
+            query = query.bind(time);
+        }
+        let mut rows: Vec<MetricValue> = query.bind(filter.limit.unwrap_or(DEFAULT_LIMIT)).fetch_all().await?;
+        rows.reverse();
+        Ok(rows)
+    }
+
+    /// `city.stream_status`: a row a stream and partition.
+    pub async fn streams(&self) -> Result<Vec<StreamStatus>> {
+        self.read("SELECT ?fields FROM city.stream_status ORDER BY stream, partition").await
+    }
+
+    /// `city.source_status`: a row a source, also of those never heard of.
+    pub async fn sources(&self) -> Result<Vec<SourceStatus>> {
+        self.read("SELECT ?fields FROM city.source_status ORDER BY stream, source").await
+    }
+
+    /// The entities of a kind (`vehicle`, `lot`, `order`, `sos`) that are not gone.
+    pub async fn live(&self, kind: &str) -> Result<Vec<LiveEntity>> {
+        let sql = "SELECT ?fields FROM city.live_rows FINAL WHERE kind = ? AND NOT gone ORDER BY stream, key";
+        Ok(self.bounded(sql).bind(kind).fetch_all().await?)
+    }
+
+    /// City-level figures since a time: final rows, thinned to at most 72 points each (the last of equal slices of time), oldest first.
+    pub async fn spark(&self, since_ms: i64) -> Result<Vec<SparkPoint>> {
+        let sql = "SELECT metric, key, span, max(window_end) AS window_end, argMax(tuple(value), window_end).1 AS value
+            FROM (
+                SELECT metric, key, span, window_end, value,
+                    max(window_end) OVER (PARTITION BY metric, key, span) AS newest
+                FROM city.metrics
+                WHERE level = 'city' AND is_final AND window_end >= fromUnixTimestamp64Milli(?, 'UTC'))
+            GROUP BY metric, key, span, least(71, intDiv(
+                72 * (toUnixTimestamp64Milli(metrics.window_end) - ?),
+                greatest(72, toUnixTimestamp64Milli(newest) - ?)))
+            ORDER BY metric, key, span, window_end";
+        Ok(self.bounded(sql).bind(since_ms).bind(since_ms).bind(since_ms).fetch_all().await?)
+    }
+
+    /// Open breaches, and those closed within the last day.
+    pub async fn breaches(&self) -> Result<Vec<Breach>> {
+        self.read(
+            "SELECT ?fields FROM city.breaches FINAL
+             WHERE closed_at IS NULL OR closed_at > now() - INTERVAL 1 DAY ORDER BY opened_at DESC LIMIT 1000",
+        )
+        .await
+    }
+
+    async fn read<R: RowOwned + RowRead>(&self, sql: &str) -> Result<Vec<R>> {
+        Ok(self.bounded(sql).fetch_all().await?)
+    }
+
+    /// Nobody waits for ever: ClickHouse itself gives up after the read timeout.
+    fn bounded(&self, sql: &str) -> Query {
+        let seconds = self.options().read_timeout.as_secs().max(1);
+        self.client().query(sql).with_setting("max_execution_time", seconds.to_string())
+    }
+}
