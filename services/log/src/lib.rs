@@ -13,20 +13,25 @@
 //!
 //! Two consumers can hold a partition for a moment, when one was thought dead and wasn't: rows don't mind (I3).
 
+mod embedded;
 mod error;
 mod group;
+mod kafka;
 mod local;
 mod memory;
 mod partitioner;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
+pub use embedded::{EmbeddedLog, Retention};
 pub use error::{LogError, Result};
+pub use kafka::KafkaLog;
 pub use memory::MemoryLog;
 pub use partitioner::{murmur2, partition_for_key};
 
@@ -52,7 +57,8 @@ pub struct NewRecord {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     pub offset: Offset,
-    /// The log's own time, milliseconds since 1970 UTC. Local logs: never below the record's before.
+    /// The log's own time, milliseconds since 1970 UTC. Never below the record's before, except on a Kafka topic that
+    /// somebody else made with producers' times.
     pub append_ms: i64,
     pub key: Option<Bytes>,
     pub payload: Bytes,
@@ -74,7 +80,13 @@ pub trait Log: Send + Sync {
     async fn range(&self, topic: &str, partition: Partition) -> Result<(Offset, Offset)>;
     /// Up to `max` records from `from` on, outside any group; from the first kept where `from` is older. Empty at the end.
     /// May return fewer than `max` before the end: only an empty answer means the end.
-    async fn read(&self, topic: &str, partition: Partition, from: Offset, max: usize) -> Result<Vec<Record>>;
+    async fn read(
+        &self,
+        topic: &str,
+        partition: Partition,
+        from: Offset,
+        max: usize,
+    ) -> Result<Vec<Record>>;
     /// Names this life of the topic: another one after it was deleted and made anew.
     async fn fingerprint(&self, topic: &str) -> Result<String>;
 }
@@ -103,7 +115,8 @@ pub enum Poll {
 pub trait Consumer: Send {
     /// Waits up to `wait` for something; at most `max` records. Can be dropped half-way without losing anything.
     async fn poll(&mut self, max: usize, wait: Duration) -> Result<Poll>;
-    /// The partition's next record is the one at `offset`, or the first kept where that is gone.
+    /// The partition's next record is the one at `offset`, or the first kept where that is gone. Beyond the log's end
+    /// (it was made anew: compare with [`Log::range`]) the local logs wait, and Kafka begins at the first kept.
     async fn seek(&mut self, topic: &str, partition: Partition, offset: Offset) -> Result<()>;
     /// No records of it until [`Consumer::resume`]; it stays ours.
     async fn pause(&mut self, topic: &str, partition: Partition) -> Result<()>;
@@ -112,17 +125,28 @@ pub trait Consumer: Send {
     async fn commit(&mut self, topic: &str, partition: Partition, next: Offset) -> Result<()>;
     /// What the group last committed.
     async fn committed(&self, topic: &str, partition: Partition) -> Result<Option<Offset>>;
-    /// Leaves the group at once. Merely dropped, its partitions are free when its lease is over.
+    /// Leaves the group at once. Merely dropped, its partitions are free when its lease is over, or sooner.
     async fn close(self: Box<Self>) -> Result<()>;
 }
 
 /// Opens the log that `url` names: `memory:` (a new, empty one), `embedded:DIR`, or `kafka://host:port,host:port`.
 ///
-/// `options` are the settings under `log.`, without that prefix.
+/// `options` are the settings under `log.`, without that prefix: `retention.hours`, `retention.bytes` (embedded),
+/// `replication.factor` (Kafka, for topics that we make; -1 and unset: the broker's default), `kafka.*` (librdkafka's
+/// own). What belongs to another kind of log is ignored, so that one file of settings serves both.
 pub async fn open(url: &str, options: &BTreeMap<String, String>) -> Result<Arc<dyn Log>> {
-    let _ = options;
     match url.split_once(':') {
         Some(("memory", "")) => Ok(Arc::new(MemoryLog::new())),
+        Some(("embedded", dir)) if !dir.is_empty() => Ok(Arc::new(
+            EmbeddedLog::open(Path::new(dir), Retention::read(options)?).await?,
+        )),
+        Some(("kafka", rest)) => match rest
+            .strip_prefix("//")
+            .map(|brokers| brokers.trim_end_matches('/'))
+        {
+            Some(brokers) if !brokers.is_empty() => Ok(Arc::new(KafkaLog::open(brokers, options)?)),
+            _ => Err(LogError::BadUrl(url.to_owned())),
+        },
         _ => Err(LogError::BadUrl(url.to_owned())),
     }
 }

@@ -12,18 +12,30 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::group::{BEAT, Place};
-use crate::{Consumer, LogError, MAX_RECORD_BYTES, NewRecord, Offset, Partition, Poll, Record, Result, partition_for_key};
+use crate::{
+    Consumer, LogError, MAX_RECORD_BYTES, NewRecord, Offset, Partition, Poll, Record, Result,
+    partition_for_key,
+};
 
 /// What a consumer asks of the log that it reads.
 #[async_trait]
 pub(crate) trait Shelf: Send + Sync + 'static {
     /// As [`crate::group::Group::beat`].
-    async fn beat(&self, seat: &Seat, holding: BTreeSet<Place>) -> Result<BTreeSet<Place>>;
-    async fn leave(&self, seat: &Seat) -> Result<()>;
-    /// Records from `from` (or the first kept) on, and the log's head.
-    async fn fetch(&self, place: &Place, from: Offset, max: usize) -> Result<(Vec<Record>, Offset)>;
-    async fn commit(&self, group: &str, place: &Place, next: Offset) -> Result<()>;
-    async fn committed(&self, group: &str, place: &Place) -> Result<Option<Offset>>;
+    async fn beat(
+        self: &Arc<Self>,
+        seat: &Arc<Seat>,
+        holding: BTreeSet<Place>,
+    ) -> Result<BTreeSet<Place>>;
+    async fn leave(self: &Arc<Self>, seat: &Arc<Seat>) -> Result<()>;
+    /// The first of these partitions that has records from its offset (or the first kept) on: one call for all, since
+    /// most polls find most partitions empty.
+    async fn fetch_first(
+        self: &Arc<Self>,
+        wanted: Vec<(Place, Offset)>,
+        max: usize,
+    ) -> Result<Option<Fetched>>;
+    async fn commit(self: &Arc<Self>, group: &str, place: &Place, next: Offset) -> Result<()>;
+    async fn committed(self: &Arc<Self>, group: &str, place: &Place) -> Result<Option<Offset>>;
     /// Rings when records may have come, or the group may have changed.
     fn bell(&self) -> &watch::Sender<()>;
 }
@@ -33,6 +45,13 @@ pub(crate) struct Seat {
     pub group: String,
     pub name: String,
     pub topics: BTreeSet<String>,
+}
+
+/// Records of one partition, at least one, and its head.
+pub(crate) struct Fetched {
+    pub place: Place,
+    pub records: Vec<Record>,
+    pub head: Offset,
 }
 
 /// What the background beat and the polling owner share.
@@ -65,8 +84,12 @@ impl<S: Shelf> LocalConsumer<S> {
         });
         let bell = shelf.bell().subscribe();
         let shared = Arc::new(Mutex::new(Shared::default()));
-        beat(&*shelf, &seat, &shared).await?;
-        let beating = tokio::spawn(keep_beating(Arc::clone(&shelf), Arc::clone(&seat), Arc::clone(&shared)));
+        beat(&shelf, &seat, &shared).await?;
+        let beating = tokio::spawn(keep_beating(
+            Arc::clone(&shelf),
+            Arc::clone(&seat),
+            Arc::clone(&shared),
+        ));
         Ok(Self {
             shelf,
             seat,
@@ -83,7 +106,11 @@ impl<S: Shelf> LocalConsumer<S> {
     /// A change of the assignment that the owner doesn't know of yet. Losses first: they free others.
     fn assignment_change(&mut self) -> Option<Poll> {
         let mut shared = lock(&self.shared);
-        let lost: Vec<Place> = shared.holding.difference(&shared.granted).cloned().collect();
+        let lost: Vec<Place> = shared
+            .holding
+            .difference(&shared.granted)
+            .cloned()
+            .collect();
         if !lost.is_empty() {
             for place in &lost {
                 self.positions.remove(place);
@@ -92,7 +119,11 @@ impl<S: Shelf> LocalConsumer<S> {
             self.leaving = true;
             return Some(Poll::Revoked(lost));
         }
-        let gained: Vec<Place> = shared.granted.difference(&shared.holding).cloned().collect();
+        let gained: Vec<Place> = shared
+            .granted
+            .difference(&shared.holding)
+            .cloned()
+            .collect();
         if gained.is_empty() {
             return None;
         }
@@ -106,31 +137,45 @@ impl<S: Shelf> LocalConsumer<S> {
             let Shared { holding, granted } = &mut *shared;
             holding.retain(|place| granted.contains(place));
         }
-        beat(&*self.shelf, &self.seat, &self.shared).await?;
+        beat(&self.shelf, &self.seat, &self.shared).await?;
         self.leaving = false;
         self.shelf.bell().send_replace(());
         Ok(())
     }
 
     async fn fetch_next(&mut self, max: usize) -> Result<Option<Poll>> {
-        let ready = |place: &&Place| !self.paused.contains(*place);
-        let order: Vec<Place> = match &self.served {
-            Some(served) => {
-                let behind = self.positions.range(served.clone()..).map(|(p, _)| p).filter(|p| *p != served);
-                behind.chain(self.positions.range(..=served.clone()).map(|(p, _)| p)).filter(ready).cloned().collect()
-            }
-            None => self.positions.keys().filter(ready).cloned().collect(),
-        };
-        for place in order {
-            let Some(from) = self.positions.get(&place).copied() else { continue };
-            let (records, head) = self.shelf.fetch(&place, from, max).await?;
-            let Some(last) = records.last() else { continue };
-            self.positions.insert(place.clone(), last.offset + 1);
-            self.served = Some(place.clone());
-            let (topic, partition) = place;
-            return Ok(Some(Poll::Records { topic, partition, records, head }));
+        let ready = self
+            .positions
+            .iter()
+            .filter(|(place, _)| !self.paused.contains(*place));
+        let mut wanted: Vec<(Place, Offset)> =
+            ready.map(|(place, from)| (place.clone(), *from)).collect();
+        if let Some(served) = &self.served {
+            let behind = wanted.partition_point(|(place, _)| place <= served);
+            wanted.rotate_left(behind);
         }
-        Ok(None)
+        if wanted.is_empty() {
+            return Ok(None);
+        }
+        let Some(Fetched {
+            place,
+            records,
+            head,
+        }) = self.shelf.fetch_first(wanted, max).await?
+        else {
+            return Ok(None);
+        };
+        if let Some(last) = records.last() {
+            self.positions.insert(place.clone(), last.offset + 1);
+        }
+        self.served = Some(place.clone());
+        let (topic, partition) = place;
+        Ok(Some(Poll::Records {
+            topic,
+            partition,
+            records,
+            head,
+        }))
     }
 
     fn held(&self, topic: &str, partition: Partition) -> Result<Place> {
@@ -139,7 +184,10 @@ impl<S: Shelf> LocalConsumer<S> {
         if shared.holding.contains(&place) {
             Ok(place)
         } else {
-            Err(LogError::NotAssigned { topic: place.0, partition })
+            Err(LogError::NotAssigned {
+                topic: place.0,
+                partition,
+            })
         }
     }
 }
@@ -187,11 +235,15 @@ impl<S: Shelf> Consumer for LocalConsumer<S> {
     }
 
     async fn commit(&mut self, topic: &str, partition: Partition, next: Offset) -> Result<()> {
-        self.shelf.commit(&self.seat.group, &(topic.to_owned(), partition), next).await
+        self.shelf
+            .commit(&self.seat.group, &(topic.to_owned(), partition), next)
+            .await
     }
 
     async fn committed(&self, topic: &str, partition: Partition) -> Result<Option<Offset>> {
-        self.shelf.committed(&self.seat.group, &(topic.to_owned(), partition)).await
+        self.shelf
+            .committed(&self.seat.group, &(topic.to_owned(), partition))
+            .await
     }
 
     async fn close(self: Box<Self>) -> Result<()> {
@@ -208,7 +260,7 @@ impl<S: Shelf> Drop for LocalConsumer<S> {
     }
 }
 
-async fn beat<S: Shelf>(shelf: &S, seat: &Seat, shared: &Mutex<Shared>) -> Result<()> {
+async fn beat<S: Shelf>(shelf: &Arc<S>, seat: &Arc<Seat>, shared: &Mutex<Shared>) -> Result<()> {
     let holding = lock(shared).holding.clone();
     let granted = shelf.beat(seat, holding).await?;
     lock(shared).granted = granted;
@@ -222,12 +274,14 @@ async fn keep_beating<S: Shelf>(shelf: Arc<S>, seat: Arc<Seat>, shared: Arc<Mute
     loop {
         ticks.tick().await;
         let before = lock(&shared).granted.clone();
-        match beat(&*shelf, &seat, &shared).await {
+        match beat(&shelf, &seat, &shared).await {
             Ok(()) if lock(&shared).granted != before => {
                 shelf.bell().send_replace(());
             }
             Ok(()) => {}
-            Err(error) => tracing::warn!(%error, group = seat.group, "heartbeat of a consumer failed"),
+            Err(error) => {
+                tracing::warn!(%error, group = seat.group, "heartbeat of a consumer failed")
+            }
         }
     }
 }
@@ -238,19 +292,30 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 pub(crate) fn wall_clock_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_millis() as i64)
 }
 
 /// Where a record goes in a topic of `partitions`.
 pub(crate) fn choose_partition(record: &NewRecord, partitions: u32) -> Result<Partition> {
-    let bytes = record.payload.len() + record.key.as_ref().map_or(0, Bytes::len);
-    if bytes > MAX_RECORD_BYTES {
-        return Err(LogError::TooLarge { bytes });
-    }
+    check_size(record)?;
     match (record.partition, &record.key) {
         (Some(partition), _) if partition < partitions => Ok(partition),
-        (Some(partition), _) => Err(LogError::UnknownPartition { topic: record.topic.clone(), partition }),
+        (Some(partition), _) => Err(LogError::UnknownPartition {
+            topic: record.topic.clone(),
+            partition,
+        }),
         (None, Some(key)) => Ok(partition_for_key(key, partitions)),
         (None, None) => Ok(rand::random_range(0..partitions)),
+    }
+}
+
+pub(crate) fn check_size(record: &NewRecord) -> Result<()> {
+    let bytes = record.payload.len() + record.key.as_ref().map_or(0, Bytes::len);
+    if bytes > MAX_RECORD_BYTES {
+        Err(LogError::TooLarge { bytes })
+    } else {
+        Ok(())
     }
 }
