@@ -1,0 +1,240 @@
+//! Files become rows, one JSON value each. A row that can't be read is an error of its own, with its number; the rows
+//! after it are read. Nothing here knows what a row means.
+//!
+//! | format | a row is |
+//! | --- | --- |
+//! | `ndjson` | a line |
+//! | `csv` | an object of strings: the header's names, or the names given for a file without header; blank stays `""` |
+//! | `gtfs-rt-json`, `gtfs-rt` | one entity of the poll that the file holds, with `poll` added: the poll's time in seconds since 1970 |
+//!
+//! A poll's time is its header's `timestamp`; without one, fourteen digits in the file's name (`20160519080020.json`),
+//! read in [`ReadOptions::zone`]; without both, null.
+
+use crate::gtfs_rt;
+use crate::input::Order;
+use anyhow::{Context, Result};
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use serde_json::Value;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::str::FromStr;
+
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Format {
+    Ndjson,
+    Csv,
+    GtfsRt,
+    GtfsRtJson,
+}
+
+impl Format {
+    pub const ALL: [Self; 4] = [Self::Ndjson, Self::Csv, Self::GtfsRt, Self::GtfsRtJson];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ndjson => "ndjson",
+            Self::Csv => "csv",
+            Self::GtfsRt => "gtfs-rt",
+            Self::GtfsRtJson => "gtfs-rt-json",
+        }
+    }
+
+    /// NDJSON holds events in the order in which a gateway got them; tables are sorted by whatever their maker liked.
+    pub fn usual_order(self) -> Order {
+        match self {
+            Self::Ndjson => Order::AsRead,
+            Self::Csv | Self::GtfsRt | Self::GtfsRtJson => Order::Time,
+        }
+    }
+}
+
+impl FromStr for Format {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|format| format.as_str() == text);
+        found.ok_or_else(|| format!("unknown format {text}; there are ndjson, csv, gtfs-rt, gtfs-rt-json"))
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct ReadOptions {
+    pub format: Format,
+    /// Column names of a CSV file without a header row; None: its first row names them.
+    pub columns: Option<Vec<String>>,
+    /// Zone of the digits in a poll file's name.
+    pub zone: TimeZone,
+}
+
+impl ReadOptions {
+    pub fn new(format: Format) -> Self {
+        Self { format, columns: None, zone: TimeZone::UTC }
+    }
+}
+
+/// One row; `number` counts from 1 (a CSV's header is not a row).
+#[derive(Debug, PartialEq)]
+pub struct Row {
+    pub number: u64,
+    pub value: Value,
+}
+
+/// A row that is none. `raw` holds the line where there is one, so that a gateway can judge it.
+#[derive(Debug)]
+pub struct RowError {
+    pub number: u64,
+    pub message: String,
+    pub raw: Option<String>,
+}
+
+pub type Rows = Box<dyn Iterator<Item = Result<Row, RowError>>>;
+
+/// Opens a file and reads its rows one by one (a poll file is read whole).
+pub fn rows(path: &Path, options: &ReadOptions) -> Result<Rows> {
+    let open = || File::open(path).with_context(|| format!("can't open {}", path.display()));
+    match options.format {
+        Format::Ndjson => Ok(Box::new(ndjson(BufReader::with_capacity(1 << 16, open()?)))),
+        Format::Csv => csv_rows(open()?, options.columns.as_deref()).with_context(|| format!("can't read {}", path.display())),
+        Format::GtfsRt | Format::GtfsRtJson => {
+            let bytes = std::fs::read(path).with_context(|| format!("can't read {}", path.display()))?;
+            let poll = match options.format {
+                Format::GtfsRt => gtfs_rt::to_json(&bytes),
+                _ => serde_json::from_slice(&bytes).map_err(|e| e.to_string()),
+            };
+            let poll = poll.map_err(|e| anyhow::anyhow!("{} is no {} poll: {e}", path.display(), options.format.as_str()))?;
+            Ok(Box::new(entities(poll, name_time(path, &options.zone))))
+        }
+    }
+}
+
+fn ndjson(reader: impl BufRead + 'static) -> impl Iterator<Item = Result<Row, RowError>> {
+    let lines = reader.split(b'\n').zip(1..);
+    lines.filter_map(|(line, number)| {
+        let bytes = match line {
+            Ok(bytes) => bytes,
+            Err(e) => return Some(Err(RowError { number, message: e.to_string(), raw: None })),
+        };
+        let line = bytes.trim_ascii();
+        if line.is_empty() {
+            return None;
+        }
+        Some(serde_json::from_slice(line).map(|value| Row { number, value }).map_err(|e| RowError {
+            number,
+            message: e.to_string(),
+            raw: Some(String::from_utf8_lossy(line).into_owned()),
+        }))
+    })
+}
+
+fn csv_rows(file: File, columns: Option<&[String]>) -> Result<Rows> {
+    let mut reader = csv::ReaderBuilder::new().has_headers(columns.is_none()).from_reader(file);
+    let names: Vec<String> = match columns {
+        Some(names) => names.to_vec(),
+        None => reader.headers()?.iter().map(|name| name.trim().to_owned()).collect(),
+    };
+    let records = reader.into_records().zip(1..);
+    Ok(Box::new(records.map(move |(record, number)| {
+        let error = |message| RowError { number, message, raw: None };
+        let record = record.map_err(|e| error(e.to_string()))?;
+        if record.len() != names.len() {
+            return Err(error(format!("{} fields where {} columns are named", record.len(), names.len())));
+        }
+        let members = names.iter().cloned().zip(record.iter().map(Value::from));
+        Ok(Row { number, value: Value::Object(members.collect()) })
+    })))
+}
+
+fn entities(mut poll: Value, name_time: Option<i64>) -> impl Iterator<Item = Result<Row, RowError>> {
+    // Some archives keep the answer of the agency's gateway around the poll: {status, response: {header, entity}}.
+    if let Some(inner) = poll.get_mut("response") {
+        poll = inner.take();
+    }
+    let stamp = poll.pointer("/header/timestamp");
+    // Protobuf's own JSON writes 64-bit numbers as strings.
+    let header_time = stamp.and_then(|t| t.as_i64().or_else(|| t.as_str()?.parse().ok())).filter(|t| *t > 0);
+    let time = Value::from(header_time.or(name_time));
+    let entities = match poll.get_mut("entity").map(Value::take) {
+        Some(Value::Array(entities)) => entities,
+        _ => Vec::new(),
+    };
+    entities.into_iter().zip(1..).map(move |(entity, number)| match entity {
+        Value::Object(mut members) => {
+            members.insert("poll".into(), time.clone());
+            Ok(Row { number, value: Value::Object(members) })
+        }
+        _ => Err(RowError { number, message: "the entity is no object".into(), raw: None }),
+    })
+}
+
+fn name_time(path: &Path, zone: &TimeZone) -> Option<i64> {
+    let stem = path.file_stem()?.to_str()?;
+    let digits = stem.get(..14).filter(|text| text.bytes().all(|b| b.is_ascii_digit()))?;
+    let local = DateTime::strptime("%Y%m%d%H%M%S", digits).ok()?;
+    Some(local.to_zoned(zone.clone()).ok()?.timestamp().as_second())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn object<const N: usize>(members: [(&str, &str); N]) -> Value {
+        Value::Object(members.into_iter().map(|(name, text)| (name.to_owned(), text.into())).collect())
+    }
+
+    fn read(name: &str, content: &[u8], options: &ReadOptions) -> Vec<Result<Row, RowError>> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        rows(&path, options).unwrap().collect()
+    }
+
+    fn values(rows: Vec<Result<Row, RowError>>) -> Vec<Value> {
+        rows.into_iter().map(|row| row.unwrap().value).collect()
+    }
+
+    #[test]
+    fn csv_rows_are_objects_of_strings_and_blank_is_not_zero() {
+        let text = "\u{feff}lot, n ,at\r\nA,1,\"x, y\"\r\nB,,z\r\n";
+        let made = values(read("a.csv", text.as_bytes(), &ReadOptions::new(Format::Csv)));
+        assert_eq!(made, [object([("lot", "A"), ("n", "1"), ("at", "x, y")]), object([("lot", "B"), ("n", ""), ("at", "z")])]);
+    }
+
+    #[test]
+    fn a_csv_without_header_takes_the_names_given_and_a_short_row_fails_alone() {
+        let columns = Some(vec!["lat".to_owned(), "lon".to_owned()]);
+        let made = read("a.csv", b"1,2\n3\n4,5\n", &ReadOptions { columns, ..ReadOptions::new(Format::Csv) });
+        assert_eq!(made[0].as_ref().unwrap().value, object([("lat", "1"), ("lon", "2")]));
+        assert_eq!(made[1].as_ref().unwrap_err().number, 2);
+        assert_eq!(made[2].as_ref().unwrap().value, object([("lat", "4"), ("lon", "5")]));
+    }
+
+    #[test]
+    fn a_bad_line_keeps_its_text_and_blank_lines_are_no_rows() {
+        let made = read("a.ndjson", b"{\"a\":1}\n\n{oops\n{\"a\":2}", &ReadOptions::new(Format::Ndjson));
+        assert_eq!(made.len(), 3);
+        let bad = made[1].as_ref().unwrap_err();
+        assert_eq!((bad.number, bad.raw.as_deref()), (3, Some("{oops")));
+        assert_eq!(made[2].as_ref().unwrap(), &Row { number: 4, value: json!({"a": 2}) });
+    }
+
+    #[test]
+    fn every_entity_carries_the_time_of_its_poll() {
+        let options = ReadOptions::new(Format::GtfsRtJson);
+        let inner = json!({"header": {"timestamp": 100}, "entity": [{"id": "a"}, {"id": "b"}]});
+        let expected = [json!({"id": "a", "poll": 100}), json!({"id": "b", "poll": 100})];
+        assert_eq!(values(read("x.json", inner.to_string().as_bytes(), &options)), expected);
+        let wrapped = json!({"status": "OK", "response": inner}).to_string();
+        assert_eq!(values(read("x.json", wrapped.as_bytes(), &options)), expected);
+    }
+
+    #[test]
+    fn a_poll_without_a_stamp_takes_the_time_in_its_files_name() {
+        let zone = TimeZone::get("Pacific/Auckland").unwrap();
+        let options = ReadOptions { zone, ..ReadOptions::new(Format::GtfsRtJson) };
+        let poll = json!({"header": {}, "entity": [{"id": "a"}]}).to_string();
+        assert_eq!(values(read("20160519080020.json", poll.as_bytes(), &options))[0]["poll"], 1_463_601_620);
+        assert_eq!(values(read("latest.json", poll.as_bytes(), &options))[0]["poll"], Value::Null);
+    }
+}
