@@ -37,7 +37,7 @@ function send(response, event, body) {
   response.write(`id: ${id}\nevent: ${event}\ndata: ${JSON.stringify(body)}\n\n`);
 }
 
-// In `lost` a stream says its snapshot and then nothing: the socket stays open, as a stalled one does.
+// In `lost` the streams say nothing more after three seconds: the sockets stay open, as stalled ones do.
 setInterval(() => {
   city.advance(Date.now());
   if (city.stalled) return;
@@ -82,7 +82,8 @@ const server = createServer((request, response) => {
   if (url.pathname === '/mock/heartbeats') return json(response, heartbeats);
   if (url.pathname === '/api/stream') {
     response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
-    send(response, 'snapshot', city.snapshot(now));
+    response.flushHeaders();
+    if (!city.stalled) send(response, 'snapshot', city.snapshot(now));
     streams.add(response);
     response.on('close', () => streams.delete(response));
     return;

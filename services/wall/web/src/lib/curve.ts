@@ -40,4 +40,18 @@ export function curve(points: SparkPoint[], untilMs?: number): Curve {
   return { d, end: at(newest) };
 }
 
+/** Fewer points for a narrow place: each the mean of its neighbours, the newest one as it is. */
+export function thin(points: SparkPoint[], most: number): SparkPoint[] {
+  const step = Math.ceil(points.length / most);
+  if (step <= 1) return points;
+  const thinned: SparkPoint[] = [];
+  for (let end = points.length - 1; end > 0; end -= step) {
+    const group = points.slice(Math.max(0, end - step), end);
+    const values = group.map(([, v]) => v).filter((v) => v !== null);
+    const time = group[group.length >> 1]?.[0] ?? 0;
+    thinned.unshift([time, values.length ? values.reduce((a, b) => a + b, 0) / values.length : null]);
+  }
+  return [...thinned, ...points.slice(-1)];
+}
+
 const round = (n: number) => Math.round(n * 100) / 100;

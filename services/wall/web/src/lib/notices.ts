@@ -3,7 +3,7 @@
 
 import { cardAge } from './ages';
 import { age, clock, figure } from './format';
-import { PANELS, SOS_LIMIT_MS, lotCounts } from './panels';
+import { PANELS, SOS_LIMIT_MS, lotCounts, thresholdText } from './panels';
 import { row, timeMs, type World } from './state';
 import { STREAMS } from './types';
 
@@ -55,7 +55,7 @@ export function troubles(world: World, nowMs: number): Notice[] {
     const kind = breach.severity === 'critical' ? 'crit' : 'warn';
     const list = kind === 'crit' ? crit : warn;
     const place = breach.level === 'city' ? '' : `${breach.key.slice(0, 6)} `;
-    list.push({ kind, title: `${place}${metricName(breach.metric)}越限`, detail: `${age(nowMs - (timeMs(breach.opened_at) ?? nowMs))} · 限 ${figure(breach.threshold, 2)}` });
+    list.push({ kind, title: `${place}${metricName(breach.metric)}越限`, detail: `${age(nowMs - (timeMs(breach.opened_at) ?? nowMs))} · 限 ${thresholdText(breach.metric, breach.threshold)}` });
   }
 
   for (const id of STREAMS) {

@@ -230,9 +230,9 @@ function settle(view: PanelView, world: World, hidden: boolean): void {
   const { state, lastMs } = view.age;
   const at = lastMs === null ? '' : clock(lastMs, world.city.zone);
   if (state === 'silent') {
-    view.lines = [at ? `末次 ${at.hm}` : '', view.figure.text === null ? '' : `末值 ${view.figure.text}`];
+    view.lines = [at ? `末次 ${at.hm}` : '', view.figure.text === null ? '' : `末值 ${view.figure.text}${view.figure.unit === '%' ? ' %' : ''}`];
   } else if (state === 'stale') {
-    view.lines = [view.lines[0], at ? `末次 ${at.hms}` : ''];
+    view.lines = at ? ['末次', at.hms] : ['', ''];
   } else if (state === 'not_connected') {
     view.lines = ['', '待接入'];
   } else if (state === 'waiting') {
@@ -266,5 +266,10 @@ function breachLevel(world: World, query: Query): Level {
 function limit(world: World, query: Query): string | null {
   const found = breach(world, query);
   if (!found) return null;
-  return `限 ${query.show === 'percent' ? percent(found.threshold) : figure(found.threshold, query.show === 'one' ? 1 : 0)}`;
+  return `限 ${thresholdText(found.metric, found.threshold)}`;
+}
+
+/** A threshold has the unit of the metric's value; shares are written as percent. */
+export function thresholdText(metric: string, threshold: number): string {
+  return metric.endsWith('_ratio') ? percent(threshold) : figure(threshold, Number.isInteger(threshold) ? 0 : 1);
 }

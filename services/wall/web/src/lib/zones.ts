@@ -2,7 +2,7 @@
 // together with the districts).
 
 import { cardAge } from './ages';
-import { figure, percent } from './format';
+import { figure } from './format';
 import { row, type World } from './state';
 
 export interface ZoneFigure {
@@ -30,5 +30,5 @@ function freeShare(world: World, district: string): string | null {
     capacity += lot.capacity;
     free += Math.min(lot.capacity, Math.max(0, lot.capacity - lot.occupied));
   }
-  return capacity > 0 ? percent(free / capacity) : null;
+  return capacity > 0 ? figure((100 * free) / capacity) : null;
 }

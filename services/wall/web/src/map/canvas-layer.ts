@@ -23,7 +23,7 @@ export interface Painter {
 
 export function canvasLayer(painter: Painter): Layer {
   const canvas = document.createElement('canvas');
-  canvas.className = 'layer';
+  canvas.style.cssText = 'position: absolute; left: 0; top: 0';
   const g = canvas.getContext('2d');
   let painted = '';
   return new Layer({

@@ -36,27 +36,44 @@ export function contains(district: District, lon: number, lat: number): boolean 
   return inside;
 }
 
-/** Where a district's name stands: the middle of the widest stretch of land, looked for on a few level lines. */
-export function namePlace(district: District): [lon: number, lat: number] {
+/** Half the room that a name takes on the whole map, in degrees. */
+const NAME = { lon: 0.11, lat: 0.03 };
+
+/**
+ * Where a district's name stands: on land with room to both sides, where the fewest marks of `crowd` lie under it; among
+ * equals, near the middle. Looked for on a few level lines.
+ */
+export function namePlace(district: District, crowd: Ring): [lon: number, lat: number] {
   const lats = district.rings.flat().map(([, lat]) => lat);
   const [south, north] = [Math.min(...lats), Math.max(...lats)];
-  let best = { width: -1, lon: 0, lat: (south + north) / 2 };
-  for (const f of [0.35, 0.42, 0.5, 0.58, 0.65]) {
+  let best = { cost: Infinity, place: [0, 0] as [number, number] };
+  for (const f of [0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74]) {
     const lat = south + (north - south) * f;
-    const cuts: number[] = [];
-    for (const ring of district.rings) {
-      ring.forEach(([ax, ay], i) => {
-        const [bx, by] = ring[(i + 1) % ring.length] ?? [ax, ay];
-        if (ay > lat !== by > lat) cuts.push(((bx - ax) * (lat - ay)) / (by - ay) + ax);
-      });
-    }
-    cuts.sort((a, b) => a - b);
-    for (let i = 0; i + 1 < cuts.length; i += 2) {
-      const [a, b] = [cuts[i] ?? 0, cuts[i + 1] ?? 0];
-      if (b - a > best.width) best = { width: b - a, lon: (a + b) / 2, lat };
+    for (const [west, east] of stretches(district, lat)) {
+      const room = Math.max(0, (east - west) / 2 - NAME.lon);
+      const cramped = east - west < 2 * NAME.lon ? 1000 : 0;
+      for (const g of [0, -0.5, 0.5, -1, 1]) {
+        const lon = (west + east) / 2 + g * room;
+        const under = crowd.filter(([x, y]) => Math.abs(x - lon) < NAME.lon && Math.abs(y - lat) < NAME.lat).length;
+        const cost = under + cramped + Math.abs(f - 0.5) * 4 + Math.abs(g);
+        if (cost < best.cost) best = { cost, place: [lon, lat] };
+      }
     }
   }
-  return [best.lon, best.lat];
+  return best.place;
+}
+
+/** From where to where a level line runs over the district. */
+function stretches(district: District, lat: number): [west: number, east: number][] {
+  const cuts: number[] = [];
+  for (const ring of district.rings) {
+    ring.forEach(([ax, ay], i) => {
+      const [bx, by] = ring[(i + 1) % ring.length] ?? [ax, ay];
+      if (ay > lat !== by > lat) cuts.push(((bx - ax) * (lat - ay)) / (by - ay) + ax);
+    });
+  }
+  cuts.sort((a, b) => a - b);
+  return Array.from({ length: cuts.length >> 1 }, (_, i) => [cuts[2 * i] ?? 0, cuts[2 * i + 1] ?? 0]);
 }
 
 export class Ground implements Painter {
