@@ -1,0 +1,179 @@
+//! One event: is it valid, may this token send it, does it lie in the city; and what of it goes into the log, where.
+//!
+//! Pure: the time and the token are handed in. What passes is written anew from the typed event, so that nothing
+//! unknown gets into the log (I11), positions are WGS-84 and the log time is trustworthy (I2).
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use yiping_city::City;
+use yiping_event::{Code, Data, Datum, Event, Reject, Stream, TimeMs, decode};
+use yiping_log::MAX_RECORD_BYTES;
+
+use crate::tokens::{Right, Token};
+
+/// What an event is judged by.
+pub struct Judge<'a> {
+    pub city: &'a City,
+    pub token: &'a Token,
+    pub now: TimeMs,
+}
+
+/// An event that goes into the log.
+#[derive(Debug)]
+pub struct Accepted {
+    pub streams: Vec<Stream>,
+    pub place: Place,
+    pub json: String,
+    /// Members and attributes that nobody knows, left behind.
+    pub dropped_members: u64,
+}
+
+/// Where in a stream's topic an event goes.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Place {
+    ByKey(String),
+    EveryPartition,
+}
+
+impl Judge<'_> {
+    pub fn judge(&self, bytes: &[u8]) -> Result<Accepted, Reject> {
+        let mut event = decode(bytes)?;
+        let ruling = self.rights(&event).and_then(|streams| self.locate(&mut event.data).map(|()| streams));
+        let streams = match ruling {
+            Ok(streams) => streams,
+            Err(reject) => return Err(reject.with_id(event.id)),
+        };
+        if !self.token.has(Right::SetReceived) || event.received.is_none() {
+            event.received = Some(self.now);
+        }
+        let place = match event.data {
+            Data::Tick(_) => Place::EveryPartition,
+            _ => Place::ByKey(event.key().to_owned()),
+        };
+        let json = event.to_json();
+        if json.len() + event.key().len() > MAX_RECORD_BYTES {
+            let reject = Reject::new(Code::TooLarge, "", format!("an event may have {MAX_RECORD_BYTES} bytes"));
+            return Err(reject.with_id(event.id));
+        }
+        let dropped_members = dropped(bytes, &json);
+        Ok(Accepted { streams, place, json, dropped_members })
+    }
+
+    /// The streams that the event goes to, if the token may send it there.
+    fn rights(&self, event: &Event<'_>) -> Result<Vec<Stream>, Reject> {
+        if !self.token.may_send_as(&event.source) {
+            return Err(Reject::new(Code::WrongSource, "/source", "this token may not send as this source"));
+        }
+        let named = |stream: Option<Stream>, pointer: &str| match stream {
+            Some(stream) if !self.token.streams.contains(&stream) => {
+                Err(Reject::new(Code::WrongStream, pointer, format!("this token may not write to {stream}")))
+            }
+            stream => Ok(stream),
+        };
+        match &event.data {
+            Data::Config(_) => Err(Reject::new(Code::NotAllowed, "/type", "settings come from the system itself")),
+            Data::Tick(_) if !self.token.has(Right::SetReceived) => {
+                Err(Reject::new(Code::NotAllowed, "/type", "ticks need a token with the right set_received"))
+            }
+            Data::Tick(tick) => {
+                Ok(named(tick.stream, "/data/stream")?.map_or_else(|| self.token.streams.clone(), |stream| vec![stream]))
+            }
+            Data::SourceHeartbeat(beat) => {
+                if !self.token.may_send_as(&beat.source_name) {
+                    let message = "this token may not speak for this source";
+                    return Err(Reject::new(Code::WrongSource, "/data/source_name", message));
+                }
+                match (named(beat.stream, "/data/stream")?, self.token.streams.as_slice()) {
+                    (Some(stream), _) | (None, &[stream]) => Ok(vec![stream]),
+                    (None, _) => {
+                        Err(Reject::new(Code::BadData, "/data/stream", "is required with a token of several streams"))
+                    }
+                }
+            }
+            data => Ok(named(data.stream(), "/type")?.into_iter().collect()),
+        }
+    }
+
+    /// Turns the event's position into WGS-84 and refuses one that is not in the city.
+    fn locate(&self, data: &mut Data<'_>) -> Result<(), Reject> {
+        match data {
+            Data::BusPosition(fix) => (fix.lon, fix.lat) = self.in_city(fix.lon, fix.lat, fix.datum.take())?,
+            Data::HotlineOrder(order) => {
+                let place = order.lon.zip(order.lat);
+                let datum = order.datum.take();
+                // Half a place is none, and could not be judged.
+                (order.lon, order.lat) = match place {
+                    Some((lon, lat)) => self.in_city(lon, lat, datum).map(|(lon, lat)| (Some(lon), Some(lat)))?,
+                    None => (None, None),
+                };
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn in_city(&self, lon: f64, lat: f64, datum: Option<Datum>) -> Result<(f64, f64), Reject> {
+        let (lon, lat) = match datum {
+            Some(Datum::Gcj02) => yiping_city::gcj02_to_wgs84(lon, lat),
+            Some(Datum::Wgs84 | Datum::Cgcs2000) | None => (lon, lat),
+        };
+        if self.city.contains(lon, lat) {
+            Ok((lon, lat))
+        } else if (lon, lat) == (0.0, 0.0) {
+            Err(Reject::new(Code::OutsideCity, "/data/lon", "0,0 is a receiver without a fix"))
+        } else {
+            Err(Reject::new(Code::OutsideCity, "/data/lon", "the position is not in the city"))
+        }
+    }
+}
+
+type Members<'a> = BTreeMap<String, &'a RawValue>;
+
+/// How many members of what came in did not go on: unknown attributes, and unknown members of `data`.
+fn dropped(came: &[u8], went: &str) -> u64 {
+    // Defined by the standard or by us, and left out on purpose.
+    const KNOWN: [&str; 6] = ["subject", "datacontenttype", "receivedtime", "datum", "lon", "lat"];
+    let objects = |text: &str| -> Option<(Vec<String>, Vec<String>)> {
+        let envelope: Members<'_> = serde_json::from_str(text).ok()?;
+        let data: Members<'_> = serde_json::from_str(envelope.get("data")?.get()).ok()?;
+        // An optional member that is null is absent, not unknown.
+        let names = |members: Members<'_>| members.into_iter().filter(|(_, v)| v.get() != "null").map(|(name, _)| name).collect();
+        Some((names(envelope), names(data)))
+    };
+    let Some(((came, came_data), (went, went_data))) = str::from_utf8(came).ok().and_then(objects).zip(objects(went)) else {
+        return 0;
+    };
+    let lost = |came: Vec<String>, went: Vec<String>| {
+        came.into_iter().filter(|name| !went.contains(name) && !KNOWN.contains(&name.as_str())).count() as u64
+    };
+    lost(came, went) + lost(came_data, went_data)
+}
+
+/// What can be said about an event that was refused: its source, and the stream it was meant for.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Hint {
+    pub source: String,
+    pub stream: Option<Stream>,
+}
+
+impl Hint {
+    /// Looks into bytes that are no event; what can't be read stays empty.
+    pub fn of(bytes: &[u8], token: &Token) -> Self {
+        #[derive(Deserialize)]
+        struct Peek {
+            #[serde(default)]
+            source: Option<serde_json::Value>,
+            #[serde(default, rename = "type")]
+            type_name: Option<serde_json::Value>,
+        }
+        let peek: Option<Peek> = str::from_utf8(bytes).ok().and_then(|text| serde_json::from_str(text).ok());
+        let (source, type_name) = peek.map_or((None, None), |peek| (peek.source, peek.type_name));
+        let by_type = type_name.as_ref().and_then(|name| name.as_str()?.strip_prefix("city.")?.split('.').next()?.parse().ok());
+        let only = || if let [stream] = token.streams.as_slice() { Some(*stream) } else { None };
+        // A source that isn't the token's own could be anything, a phone number too.
+        let source = source.as_ref().and_then(|source| source.as_str()).filter(|source| token.may_send_as(source));
+        Self { source: source.unwrap_or_default().to_owned(), stream: by_type.or_else(only) }
+    }
+}

@@ -1,0 +1,32 @@
+//! What comes in: departments' events over HTTP, judged, stamped and made durable in the log before the answer.
+//!
+//! | file | stage |
+//! | --- | --- |
+//! | `server.rs` | routes, who is asking ([`serve`]) |
+//! | `body.rs` | the request's bytes, unpacked and bounded |
+//! | `split.rs` | one request → the events in it, by content type |
+//! | `judge.rs` | one event: may this token send it, is it in the city; → what goes into the log |
+//! | `intake.rs` | `POST /v1/events`: all of the above, the append, the answer |
+//! | `rejects.rs` | what was refused: its record, a token's own list, and [`collect_rejects`] |
+//! | `offer.rs` | `GET /v1/streams`: what may be sent |
+//! | `tokens.rs` | the tokens file |
+//! | `clock.rs` | the time that is stamped |
+//! | `problem.rs` | errors as `application/problem+json` |
+//!
+//! It must not know what is made of events (no windows, no metrics of the city), nor ClickHouse.
+
+mod body;
+mod clock;
+mod intake;
+mod judge;
+mod offer;
+mod problem;
+mod rejects;
+mod server;
+mod split;
+mod tokens;
+
+pub use clock::{Clock, steady_clock};
+pub use rejects::{REJECTS_TOPIC, RejectRecord, RejectSeen, collect_rejects};
+pub use server::{GatewayDeps, Limits, serve};
+pub use tokens::{NewToken, Right, Token, TokenError, Tokens, new_token};

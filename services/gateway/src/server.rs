@@ -1,0 +1,146 @@
+//! The HTTP server: routes, and who is asking.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::map_response_with_state;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use yiping_city::City;
+use yiping_event::Stream;
+use yiping_log::Log;
+use yiping_runtime::{Metrics, PartHandle};
+
+use crate::clock::Clock;
+use crate::intake;
+use crate::offer::Offer;
+use crate::problem::Problem;
+use crate::rejects::{self, REJECTS_TOPIC};
+use crate::tokens::{Token, Tokens};
+
+/// A token's list shows so many rejects unless asked for fewer or more.
+const LISTED: usize = 100;
+const LISTED_MOST: usize = 1_000;
+
+/// What the gateway works with.
+pub struct GatewayDeps {
+    pub log: Arc<dyn Log>,
+    pub city: Arc<City>,
+    pub tokens: Arc<Tokens>,
+    pub clock: Clock,
+    pub metrics: Metrics,
+    pub health: PartHandle,
+    pub limits: Limits,
+    /// Partitions of the streams' topics where they have to be made.
+    pub partitions: u32,
+}
+
+/// What one gateway takes.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Of a body, packed and unpacked.
+    pub max_body_bytes: usize,
+    /// Of all bodies being worked on.
+    pub max_in_flight_bytes: usize,
+    /// The log has so long to make a request durable.
+    pub append_timeout: Duration,
+}
+
+impl From<&yiping_runtime::config::Gateway> for Limits {
+    fn from(settings: &yiping_runtime::config::Gateway) -> Self {
+        Self {
+            max_body_bytes: settings.max_body_bytes,
+            max_in_flight_bytes: settings.max_in_flight_bytes,
+            append_timeout: settings.append_timeout,
+        }
+    }
+}
+
+/// What requests share.
+pub(crate) struct Gateway {
+    pub deps: GatewayDeps,
+    pub offer: Offer,
+    /// Bytes of bodies that may still come in.
+    pub room: Arc<Semaphore>,
+    /// How many partitions each stream's topic really has.
+    pub partitions: BTreeMap<Stream, u32>,
+    /// The log refused the last request.
+    pub cut_off: AtomicBool,
+}
+
+/// Serves until `cancel`; requests that are being worked on are answered. Makes the topics that are not there.
+///
+/// # Errors
+/// The log can't be reached at the start, or the socket fails.
+pub async fn serve(listener: TcpListener, deps: GatewayDeps, cancel: CancellationToken) -> anyhow::Result<()> {
+    let mut partitions = BTreeMap::new();
+    for stream in Stream::ALL {
+        let count = deps.log.ensure_topic(stream.topic(), deps.partitions).await;
+        partitions.insert(stream, count.with_context(|| format!("topic {}", stream.topic()))?);
+    }
+    deps.log.ensure_topic(REJECTS_TOPIC, 1).await.with_context(|| format!("topic {REJECTS_TOPIC}"))?;
+    let room = Arc::new(Semaphore::new(deps.limits.max_in_flight_bytes));
+    let gateway = Arc::new(Gateway { offer: Offer::read()?, room, partitions, cut_off: AtomicBool::new(false), deps });
+    let router = Router::new()
+        .route("/v1/events", post(intake::post))
+        .route("/v1/streams", get(streams))
+        .route("/v1/rejects", get(own_rejects))
+        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is POST /v1/events, GET /v1/streams, GET /v1/rejects"))
+        .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED, "not with this method"))
+        .layer(map_response_with_state(gateway.clone(), count_answer))
+        .with_state(gateway.clone());
+    gateway.deps.health.ready();
+    axum::serve(listener, router).with_graceful_shutdown(cancel.cancelled_owned()).await?;
+    Ok(())
+}
+
+impl Gateway {
+    /// The permission of whoever sent these headers.
+    pub fn token(&self, headers: &HeaderMap) -> Result<Arc<Token>, Problem> {
+        let refuse = |detail: &str| Problem::new(StatusCode::UNAUTHORIZED, detail);
+        let given = headers.get(header::AUTHORIZATION).ok_or_else(|| refuse("send Authorization: Bearer TOKEN"))?;
+        let bearer = given.to_str().ok().and_then(|text| text.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        let (_, token) = bearer.ok_or_else(|| refuse("send Authorization: Bearer TOKEN"))?;
+        self.deps.tokens.check(token.trim()).ok_or_else(|| refuse("nobody has this token"))
+    }
+}
+
+/// Counts every answer by its status: of requests without a valid token this is all that is kept.
+async fn count_answer(State(gateway): State<Arc<Gateway>>, answer: Response) -> Response {
+    gateway.deps.metrics.gateway.requests.with_label_values(&[answer.status().as_str()]).inc();
+    answer
+}
+
+async fn streams(State(gateway): State<Arc<Gateway>>, headers: HeaderMap) -> Result<Response, Problem> {
+    let token = if headers.contains_key(header::AUTHORIZATION) { Some(gateway.token(&headers)?) } else { None };
+    Ok(Json(gateway.offer.to(token.as_deref(), &gateway.deps.limits)).into_response())
+}
+
+async fn own_rejects(State(gateway): State<Arc<Gateway>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Response, Problem> {
+    let token = gateway.token(&headers)?;
+    let asked = query.as_deref().and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("limit=")));
+    let limit = match asked.map(str::parse::<usize>) {
+        None => LISTED,
+        Some(Ok(limit)) => limit.min(LISTED_MOST),
+        Some(Err(_)) => return Err(Problem::bad_request("limit is a number")),
+    };
+    let newest = rejects::newest(&*gateway.deps.log, &token.name, limit);
+    match tokio::time::timeout(gateway.deps.limits.append_timeout, newest).await {
+        Ok(Ok(rejects)) => Ok(Json(json!({ "rejects": rejects })).into_response()),
+        Ok(Err(error)) => {
+            tracing::error!(%error, "the rejects can't be read");
+            Err(intake::log_busy())
+        }
+        Err(_) => Err(intake::log_busy()),
+    }
+}

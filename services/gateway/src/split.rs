@@ -1,0 +1,97 @@
+//! One request → the events in it, each with its index. What an event is, is not asked here.
+
+use axum::http::{HeaderMap, StatusCode, header};
+use serde_json::value::RawValue;
+
+use crate::problem::Problem;
+
+/// How a body holds events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// `application/cloudevents+json`
+    One,
+    /// `application/cloudevents-batch+json`
+    Array,
+    /// `application/x-ndjson`
+    Lines,
+}
+
+/// The content types that `POST /v1/events` takes.
+pub const FORMS: [(&str, Form); 3] = [
+    ("application/cloudevents+json", Form::One),
+    ("application/cloudevents-batch+json", Form::Array),
+    ("application/x-ndjson", Form::Lines),
+];
+
+/// More events than fit as real ones into a largest body: only a body of nothing but faults has more, and each fault costs
+/// a record.
+pub const MAX_EVENTS: usize = 65_536;
+
+/// One event's bytes. For lines, the index is the line's number from 0, so that blank lines don't shift it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Item<'a> {
+    pub index: usize,
+    pub bytes: &'a [u8],
+}
+
+impl Form {
+    pub fn of(headers: &HeaderMap) -> Result<Self, Problem> {
+        let named = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let media = named.split(';').next().unwrap_or_default().trim();
+        FORMS.iter().find(|(name, _)| media.eq_ignore_ascii_case(name)).map(|(_, form)| *form).ok_or_else(|| {
+            let names = FORMS.map(|(name, _)| name).join(", ");
+            Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, format!("content-type must be one of {names}"))
+        })
+    }
+
+    /// The events of a body; a fault says why the body as a whole can't be taken apart.
+    pub fn split(self, body: &[u8]) -> Result<Vec<Item<'_>>, String> {
+        let items: Vec<_> = match self {
+            Self::One => vec![Item { index: 0, bytes: body }],
+            Self::Array => {
+                let text = str::from_utf8(body).map_err(|fault| format!("not UTF-8 from byte {} on", fault.valid_up_to()))?;
+                let events: Vec<&RawValue> =
+                    serde_json::from_str(text).map_err(|fault| format!("not a JSON array: line {}, column {}", fault.line(), fault.column()))?;
+                events.into_iter().enumerate().map(|(index, event)| Item { index, bytes: event.get().as_bytes() }).collect()
+            }
+            Self::Lines => body
+                .split(|byte| *byte == b'\n')
+                .enumerate()
+                .map(|(index, line)| Item { index, bytes: line.trim_ascii() })
+                .filter(|item| !item.bytes.is_empty())
+                .take(MAX_EVENTS + 1)
+                .collect(),
+        };
+        if items.len() > MAX_EVENTS {
+            return Err(format!("a body may have {MAX_EVENTS} events"));
+        }
+        if items.iter().all(|item| item.bytes.trim_ascii().is_empty()) {
+            return Err("there is no event in the body".into());
+        }
+        Ok(items)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blank_lines_and_carriage_returns_are_no_events_and_shift_no_index() {
+        let items = Form::Lines.split(b"{}\r\n\n  \n[1]\n").unwrap();
+        assert_eq!(items, [Item { index: 0, bytes: b"{}" }, Item { index: 3, bytes: b"[1]" }]);
+    }
+
+    #[test]
+    fn an_array_keeps_each_elements_own_bytes() {
+        let items = Form::Array.split(b" [ {\"a\": 1.0} , 2 ] ").unwrap();
+        assert_eq!(items, [Item { index: 0, bytes: b"{\"a\": 1.0}" }, Item { index: 1, bytes: b"2" }]);
+    }
+
+    #[test]
+    fn a_body_without_an_event_is_said_to_be_one() {
+        for (form, body) in [(Form::One, " "), (Form::Array, "[]"), (Form::Lines, "\n\n"), (Form::Array, "{}")] {
+            assert!(form.split(body.as_bytes()).is_err(), "{form:?} {body:?}");
+        }
+    }
+}
