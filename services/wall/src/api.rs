@@ -26,7 +26,7 @@ use crate::{now, page, screen};
 /// The page and everything it needs come from here, and from nowhere else.
 const POLICY: &str = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'";
 const HEARTBEAT_MAX_BYTES: usize = 4096;
-const HISTORY_MAX_ROWS: usize = 10_000;
+const HISTORY_MAX_ROWS: u32 = 10_000;
 const HISTORY_DEFAULT_MS: i64 = 4 * 3600 * 1000;
 const HISTORY_MAX_MS: i64 = 92 * 24 * 3600 * 1000;
 

@@ -24,6 +24,7 @@ mod poll;
 mod profile;
 mod screen;
 pub mod source;
+mod store;
 mod view;
 
 use std::sync::Arc;

@@ -7,18 +7,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::MissedTickBehavior;
 use yiping_event::TimeMs;
 
 use crate::gauges::Gauges;
 use crate::profile::Profile;
-use crate::source::{Source, Vehicle};
-use crate::view::{Known, StoreView};
+use crate::source::{Metric, Source, Vehicle};
+use crate::view::{Known, MetricKey, StoreView};
 use crate::{WallOptions, now};
 
 const SPARK_SPAN_MS: i64 = 4 * 3600 * 1000;
-/// One point every 200 s: what a sparkline's pixels can show.
-const SPARK_POINTS: usize = 72;
 
 pub(crate) struct Poller {
     pub source: Arc<dyn Source>,
@@ -31,32 +29,42 @@ pub(crate) struct Poller {
 impl Poller {
     /// Never returns.
     pub async fn run(self) {
+        tokio::join!(self.moments(), self.courses());
+    }
+
+    async fn moments(&self) {
         let mut every = tokio::time::interval(self.options.tick);
         // A slow store is asked less often, not in bursts.
         every.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut spark_due = Instant::now();
         loop {
             every.tick().await;
-            let with_spark = Instant::now() >= spark_due;
-            let known = self.ask(with_spark).await;
-            if with_spark && known.store.ok {
-                spark_due = Instant::now() + self.options.spark_every;
-            }
-            self.known.send_replace(known);
+            let known = self.ask().await;
+            self.known.send_modify(|kept| *kept = Known { spark: Arc::clone(&kept.spark), ..known });
         }
     }
 
-    async fn ask(&self, with_spark: bool) -> Known {
-        let old = self.known.borrow().clone();
-        let source = &self.source;
-        let spark = async {
-            if with_spark {
-                source.spark(TimeMs(now().0.saturating_sub(SPARK_SPAN_MS)), SPARK_POINTS).await.map(Some)
-            } else {
-                Ok(None)
+    /// The curves are the costliest question by far: asked seldom, and the figures don't wait for it.
+    async fn courses(&self) {
+        loop {
+            let from = TimeMs(now().0.saturating_sub(SPARK_SPAN_MS));
+            let curves = self.answer("spark", self.source.spark(from)).await;
+            let retry = self.options.tick * 5;
+            let pause = if curves.is_some() { self.options.spark_every } else { retry.min(self.options.spark_every) };
+            if let Some(curves) = curves {
+                let curves = curves.into_iter().map(|curve| (curve.name, curve.points)).collect();
+                self.known.send_if_modified(|kept| {
+                    kept.spark = renewed(Some(curves), &kept.spark);
+                    false // told with the next figures
+                });
             }
-        };
-        let (metrics, progress, contacts, vehicles, lots, sos, breaches, spark) = tokio::join!(
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    async fn ask(&self) -> Known {
+        let old = self.known.borrow().clone();
+        let (source, profile) = (&self.source, &self.profile);
+        let (metrics, progress, contacts, vehicles, lots, sos, breaches) = tokio::join!(
             self.answer("latest", source.latest()),
             self.answer("streams", source.streams()),
             self.answer("sources", source.sources()),
@@ -64,34 +72,17 @@ impl Poller {
             self.answer("lots", source.lots()),
             self.answer("sos", source.sos()),
             self.answer("breaches", source.breaches()),
-            self.answer("spark", spark),
         );
-        let answered = [
-            metrics.is_some(),
-            progress.is_some(),
-            contacts.is_some(),
-            vehicles.is_some(),
-            lots.is_some(),
-            sos.is_some(),
-        ];
-        let ok = answered.iter().all(|a| *a) && breaches.is_some() && spark.is_some();
-        let profile = &self.profile;
-        let by_key = |row: crate::source::Metric| {
-            ((row.metric.clone(), row.level.clone(), row.key.clone(), row.span.clone()), row)
-        };
+        let figures = metrics.is_some() && progress.is_some() && contacts.is_some();
+        let ok = figures && vehicles.is_some() && lots.is_some() && sos.is_some() && breaches.is_some();
         Known {
-            metrics: renewed(metrics.map(|rows| rows.into_iter().map(by_key).collect()), &old.metrics),
+            metrics: renewed(metrics.map(by_key), &old.metrics),
             progress: renewed(progress, &old.progress),
             contacts: renewed(contacts, &old.contacts),
             vehicles: renewed(vehicles.map(in_order), &old.vehicles),
             lots: renewed(lots.map(|lots| profile.lots(lots)), &old.lots),
             sos: renewed(sos.map(|cases| profile.open_cases(cases, self.options.visitors)), &old.sos),
-            spark: renewed(
-                spark.flatten().map(|curves| {
-                    curves.into_iter().map(|curve| (curve.name, curve.points)).collect::<BTreeMap<_, _>>()
-                }),
-                &old.spark,
-            ),
+            spark: Arc::clone(&old.spark),
             breaches: renewed(breaches, &old.breaches),
             store: self.judged(old.store, ok),
         }
@@ -130,6 +121,11 @@ fn renewed<T: PartialEq>(answer: Option<T>, old: &Arc<T>) -> Arc<T> {
         Some(new) if new != **old => Arc::new(new),
         _ => Arc::clone(old),
     }
+}
+
+fn by_key(rows: Vec<Metric>) -> BTreeMap<MetricKey, Metric> {
+    let key = |row: &Metric| (row.metric.clone(), row.level.clone(), row.key.clone(), row.span.clone());
+    rows.into_iter().map(|row| (key(&row), row)).collect()
 }
 
 /// Positions that can be drawn, in an order that does not depend on the store's.

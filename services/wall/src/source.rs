@@ -94,7 +94,7 @@ pub struct Breach {
     #[serde(serialize_with = "rfc3339::option::serialize")]
     pub closed_at: Option<TimeMs>,
     pub value: Option<f64>,
-    pub threshold: Option<f64>,
+    pub threshold: f64,
 }
 
 /// One figure's course: `metric|level|key|span`, and its points in time order.
@@ -104,7 +104,7 @@ pub struct Spark {
     pub points: Vec<(TimeMs, Option<f64>)>,
 }
 
-/// Which rows of `city.metrics` a person at the desk wants to see. Ends are on `window_end`: after `from`, up to and with `to`.
+/// Which rows of `city.metrics` a person at the desk wants to see. Ends are on `window_end`: from `from` on, before `to`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HistoryQuery {
     pub metric: String,
@@ -115,7 +115,7 @@ pub struct HistoryQuery {
     pub from: TimeMs,
     pub to: TimeMs,
     /// The newest ones, where there are more.
-    pub max_rows: usize,
+    pub max_rows: u32,
 }
 
 /// The questions. Errors are for the log: the wall goes on with the answers that it has.
@@ -127,8 +127,8 @@ pub trait Source: Send + Sync {
     async fn vehicles(&self) -> anyhow::Result<Vec<Vehicle>>;
     async fn lots(&self) -> anyhow::Result<Vec<Lot>>;
     async fn sos(&self) -> anyhow::Result<Vec<Sos>>;
-    /// City-level figures since `from`, at most `max_points` each.
-    async fn spark(&self, from: TimeMs, max_points: usize) -> anyhow::Result<Vec<Spark>>;
+    /// City-level figures since `from`, at most 72 points each, oldest first.
+    async fn spark(&self, from: TimeMs) -> anyhow::Result<Vec<Spark>>;
     async fn breaches(&self) -> anyhow::Result<Vec<Breach>>;
     async fn history(&self, query: &HistoryQuery) -> anyhow::Result<Vec<Metric>>;
 }

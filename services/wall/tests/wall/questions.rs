@@ -69,7 +69,7 @@ fn full_city() -> Answers {
             opened_at: TimeMs(0),
             closed_at: None,
             value: Some(0.7),
-            threshold: Some(0.9),
+            threshold: 0.9,
         }],
     }
 }

@@ -103,7 +103,7 @@ impl Source for Memory {
     async fn sos(&self) -> anyhow::Result<Vec<Sos>> {
         self.answer(|a| a.sos.clone()).await
     }
-    async fn spark(&self, _from: TimeMs, _max_points: usize) -> anyhow::Result<Vec<Spark>> {
+    async fn spark(&self, _from: TimeMs) -> anyhow::Result<Vec<Spark>> {
         self.answer(|a| a.spark.clone()).await
     }
     async fn breaches(&self) -> anyhow::Result<Vec<Breach>> {
