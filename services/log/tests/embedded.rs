@@ -246,3 +246,66 @@ async fn retention_by_age_and_size_goes_from_the_front_and_offsets_go_on() {
     );
     assert_eq!(log.read("city.test", 0, 0, 10).await.unwrap().len(), 1);
 }
+
+/// `cargo test -p yiping-log --test embedded -- --ignored --nocapture appends_and_consumes_at_these_rates`
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a measurement, not a check"]
+async fn appends_and_consumes_at_these_rates() {
+    const RECORDS: usize = 400_000;
+    const BATCH: usize = 1_000;
+    for tasks in [1, 8] {
+        let folder = tempfile::tempdir().unwrap();
+        let log = Arc::new(open(folder.path()).await);
+        log.ensure_topic("city.test", 4).await.unwrap();
+        let payload = "x".repeat(250);
+        let begun = Instant::now();
+        let mut appending = Vec::new();
+        for task in 0..tasks {
+            let (log, payload) = (Arc::clone(&log), payload.clone());
+            appending.push(tokio::spawn(async move {
+                for batch in 0..RECORDS / BATCH / tasks {
+                    let partition = ((batch + task) % 4) as u32;
+                    log.append(
+                        (0..BATCH)
+                            .map(|_| record(partition, payload.clone()))
+                            .collect(),
+                    )
+                    .await
+                    .unwrap();
+                }
+            }));
+        }
+        for task in appending {
+            task.await.unwrap();
+        }
+        let appended = begun.elapsed();
+        let mut consumer = log.consumer("measure", &["city.test"]).await.unwrap();
+        let begun = Instant::now();
+        let mut consumed = 0;
+        while consumed < RECORDS {
+            match consumer.poll(BATCH, Duration::from_secs(1)).await.unwrap() {
+                Poll::Assigned(places) => {
+                    for (topic, partition) in places {
+                        consumer.seek(&topic, partition, 0).await.unwrap();
+                    }
+                }
+                Poll::Records { records, .. } => consumed += records.len(),
+                Poll::Revoked(_) | Poll::Idle => {}
+            }
+        }
+        let rate = |took: Duration| RECORDS as f64 / took.as_secs_f64();
+        println!(
+            "embedded, {tasks} tasks: append {:.0} records/s, consume {:.0} records/s",
+            rate(appended),
+            rate(begun.elapsed())
+        );
+        let begun = Instant::now();
+        for _ in 0..100 {
+            log.append(vec![record(0, payload.clone())]).await.unwrap();
+        }
+        println!(
+            "embedded: one record alone is durable in {:.2} ms",
+            begun.elapsed().as_secs_f64() * 10.0
+        );
+    }
+}

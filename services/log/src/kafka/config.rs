@@ -109,6 +109,8 @@ impl Settings {
             // With the default back-off and a short queue a drain took 15 s instead of 1.
             ("fetch.queue.backoff.ms", "5"),
             ("queued.min.messages", "100000"),
+            // A process that died holds its partitions for so long; librdkafka's 45 s would be seen on the wall.
+            ("session.timeout.ms", "10000"),
             // Where the head comes from without asking the broker for it at every poll.
             ("statistics.interval.ms", "1000"),
         ]);
@@ -125,6 +127,8 @@ impl Settings {
     pub fn reader(&self) -> ClientConfig {
         let mut config = self.base(&[
             ("fetch.queue.backoff.ms", "5"),
+            // Nobody waits at the end of a partition here, and a fetch that does delays the next place by as much.
+            ("fetch.wait.max.ms", "10"),
             ("queued.min.messages", "10000"),
         ]);
         config
