@@ -2,7 +2,7 @@
 //! counts what became of every row, so that nothing is dropped without a number.
 
 use crate::complete::{Feed, Mapped};
-use crate::readers::{self, ReadOptions, Row, RowError};
+use crate::readers::{self, BytesRead, ReadOptions, Row, RowError};
 use anyhow::{Context, Result};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -57,6 +57,8 @@ pub enum Item {
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Outlook {
     pub rows: u64,
+    /// Part of the files' bytes that was read, 0 to 1.
+    pub read_share: f64,
     /// Things to send in all, and the last log time among them: known once everything is read.
     pub total: Option<u64>,
     pub last_log_time: Option<TimeMs>,
@@ -113,8 +115,11 @@ impl Input {
         let mut held = Vec::new();
         // A line without a time of its own stays behind the event that it followed.
         let mut last_times = (TimeMs(i64::MIN), TimeMs(i64::MIN));
+        let read = BytesRead::default();
+        let sizes = self.files.iter().filter_map(|file| Some(file.metadata().ok()?.len()));
+        let all_bytes = sizes.sum::<u64>().max(1) as f64;
         let mut take = |item: Item, rows: u64| match self.order {
-            Order::AsRead => sink(item, Outlook { rows, ..Outlook::default() }),
+            Order::AsRead => sink(item, Outlook { rows, read_share: read.get() as f64 / all_bytes, ..Outlook::default() }),
             Order::Time => {
                 if let Item::Event(event) = &item {
                     last_times = (event.log_time, event.time);
@@ -124,11 +129,11 @@ impl Input {
             }
         };
         for file in &self.files {
-            self.each_of(file, &mut tally, &mut take, fault)?;
+            self.each_of(file, &read, &mut tally, &mut take, fault)?;
         }
         held.sort_by_key(|(times, _)| *times);
         let last_log_time = held.last().map(|((log_time, _), _)| *log_time);
-        let outlook = Outlook { rows: tally.rows, total: Some(held.len() as u64), last_log_time };
+        let outlook = Outlook { rows: tally.rows, read_share: 1.0, total: Some(held.len() as u64), last_log_time };
         for (_, item) in held {
             sink(item, outlook)?;
         }
@@ -138,11 +143,12 @@ impl Input {
     fn each_of(
         &self,
         file: &Path,
+        read: &BytesRead,
         tally: &mut Tally,
         take: &mut dyn FnMut(Item, u64) -> Result<()>,
         fault: &mut dyn FnMut(Fault),
     ) -> Result<()> {
-        for row in readers::rows(file, &self.read)? {
+        for row in readers::rows(file, &self.read, read)? {
             tally.rows += 1;
             match self.outcome(row) {
                 Ok(events) => {

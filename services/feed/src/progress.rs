@@ -18,8 +18,8 @@ pub struct State {
     pub sent: u64,
     pub accepted: u64,
     pub rejected: u64,
-    /// Events in all, once they are known.
-    pub total: Option<u64>,
+    /// Part of all that is sent, 0 to 1, as far as it is known.
+    pub share: f64,
     /// Log time of the newest event sent.
     pub data_time: Option<TimeMs>,
     /// How long the data's own pace still takes; None at full speed.
@@ -54,15 +54,11 @@ impl Progress {
 
 fn describe(state: &State, elapsed: Duration) -> String {
     let rate = state.sent as f64 / elapsed.as_secs_f64().max(0.001);
-    let share = state.total.filter(|total| *total > 0).map(|total| state.sent as f64 / total as f64);
     let left = state.pace_left.or_else(|| {
-        let share = share.filter(|share| *share > 0.0)?;
-        Duration::try_from_secs_f64(elapsed.as_secs_f64() * (1.0 - share).max(0.0) / share).ok()
+        // Without a share the division gives no duration.
+        Duration::try_from_secs_f64(elapsed.as_secs_f64() * (1.0 - state.share).max(0.0) / state.share).ok()
     });
-    let mut line = format!("{} rows, {} events sent", state.rows, state.sent);
-    if let Some(share) = share {
-        line += &format!(" ({:.0} %)", share * 100.0);
-    }
+    let mut line = format!("{} rows, {} events sent ({:.0} %)", state.rows, state.sent, state.share * 100.0);
     line += &format!(", {} accepted, {} rejected, {rate:.0} events/s", state.accepted, state.rejected);
     if let Some(time) = state.data_time {
         line += &format!(", at {time}");
@@ -88,10 +84,10 @@ mod tests {
 
     #[test]
     fn the_line_says_how_far_how_fast_and_how_long_still() {
-        let state = State { rows: 60, sent: 50, accepted: 48, rejected: 2, total: Some(200), data_time: Some(TimeMs(0)), pace_left: None };
+        let state = State { rows: 60, sent: 50, accepted: 48, rejected: 2, share: 0.25, data_time: Some(TimeMs(0)), pace_left: None };
         let line = describe(&state, Duration::from_secs(30));
         assert_eq!(line, "60 rows, 50 events sent (25 %), 48 accepted, 2 rejected, 2 events/s, at 1970-01-01T00:00:00.000Z, 1 min 30 s left");
-        let paced = State { total: None, data_time: None, pace_left: Some(Duration::from_secs(7_320)), ..state };
+        let paced = State { data_time: None, pace_left: Some(Duration::from_secs(7_320)), ..state };
         assert!(describe(&paced, Duration::from_secs(30)).ends_with("2 h 2 min left"));
     }
 }

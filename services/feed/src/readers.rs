@@ -17,8 +17,10 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
+use std::cell::Cell;
 use std::path::Path;
+use std::rc::Rc;
 use std::str::FromStr;
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -90,14 +92,33 @@ pub struct RowError {
 
 pub type Rows = Box<dyn Iterator<Item = Result<Row, RowError>>>;
 
-/// Opens a file and reads its rows one by one (a poll file is read whole).
-pub fn rows(path: &Path, options: &ReadOptions) -> Result<Rows> {
-    let open = || File::open(path).with_context(|| format!("can't open {}", path.display()));
+/// How many bytes of all files were read so far.
+pub type BytesRead = Rc<Cell<u64>>;
+
+/// A file that counts what is read of it.
+struct Counted {
+    file: File,
+    read: BytesRead,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let bytes = self.file.read(buffer)?;
+        self.read.set(self.read.get() + bytes as u64);
+        Ok(bytes)
+    }
+}
+
+/// Opens a file and reads its rows one by one (a poll file is read whole), adding to `read` what it reads.
+pub fn rows(path: &Path, options: &ReadOptions, read: &BytesRead) -> Result<Rows> {
+    let file = File::open(path).with_context(|| format!("can't open {}", path.display()))?;
+    let mut file = Counted { file, read: Rc::clone(read) };
     match options.format {
-        Format::Ndjson => Ok(Box::new(ndjson(BufReader::with_capacity(1 << 16, open()?)))),
-        Format::Csv => csv_rows(open()?, options.columns.as_deref()).with_context(|| format!("can't read {}", path.display())),
+        Format::Ndjson => Ok(Box::new(ndjson(BufReader::with_capacity(1 << 16, file)))),
+        Format::Csv => csv_rows(file, options.columns.as_deref()).with_context(|| format!("can't read {}", path.display())),
         Format::GtfsRt | Format::GtfsRtJson => {
-            let bytes = std::fs::read(path).with_context(|| format!("can't read {}", path.display()))?;
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes).with_context(|| format!("can't read {}", path.display()))?;
             let poll = match options.format {
                 Format::GtfsRt => gtfs_rt::to_json(&bytes),
                 _ => serde_json::from_slice(&bytes).map_err(|e| e.to_string()),
@@ -127,7 +148,7 @@ fn ndjson(reader: impl BufRead + 'static) -> impl Iterator<Item = Result<Row, Ro
     })
 }
 
-fn csv_rows(file: File, columns: Option<&[String]>) -> Result<Rows> {
+fn csv_rows(file: impl Read + 'static, columns: Option<&[String]>) -> Result<Rows> {
     let mut reader = csv::ReaderBuilder::new().has_headers(columns.is_none()).from_reader(file);
     let names: Vec<String> = match columns {
         Some(names) => names.to_vec(),
@@ -187,7 +208,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);
         std::fs::write(&path, content).unwrap();
-        rows(&path, options).unwrap().collect()
+        rows(&path, options, &BytesRead::default()).unwrap().collect()
     }
 
     fn values(rows: Vec<Result<Row, RowError>>) -> Vec<Value> {

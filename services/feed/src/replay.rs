@@ -302,7 +302,10 @@ impl Sender {
             sent: accepted + rejected,
             accepted,
             rejected,
-            total: self.outlook.total,
+            share: match self.outlook.total {
+                Some(total) => (accepted + rejected) as f64 / total.max(1) as f64,
+                None => self.outlook.read_share,
+            },
             data_time: self.newest,
             pace_left,
         }

@@ -14,7 +14,7 @@ use yiping_feed::{Feed, Format, Input, Mapping, ReadOptions, Tally, write_events
 fn real_data() -> Option<PathBuf> {
     let folder = std::env::var_os("YIPING_REAL_DATA").map(PathBuf::from);
     if folder.is_none() {
-        println!("skipped: YIPING_REAL_DATA is not set");
+        eprintln!("skipped: YIPING_REAL_DATA is not set");
     }
     folder
 }
