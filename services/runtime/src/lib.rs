@@ -4,6 +4,7 @@
 //! budget and whether it is ready, and nothing else.
 
 pub mod admin;
+pub mod clock;
 pub mod config;
 pub mod endpoints;
 pub mod life;

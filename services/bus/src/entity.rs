@@ -1,0 +1,120 @@
+//! A vehicle: which of its fixes are believed, and what follows from each.
+
+use serde::{Deserialize, Serialize};
+use yiping_event::TimeMs;
+use yiping_window::{Fold, KeyId, Order, span::Days, timeline::Sign};
+
+use crate::metrics::{Metrics, online, speed};
+
+/// One reported position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fix {
+    /// WGS-84 degrees × 10⁷ (1 cm).
+    pub lon_e7: i32,
+    pub lat_e7: i32,
+    pub route: KeyId,
+    pub district: KeyId,
+}
+
+/// A fix in its place in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    pub time: TimeMs,
+    pub fix: Fix,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vehicle {
+    /// The newest fix that was believed.
+    pub last: Option<Seen>,
+    /// Fixes refused since then that agree among themselves: the newest, and how many.
+    refused: Option<(Seen, u8)>,
+}
+
+/// So many refused fixes in a row that agree among themselves are believed: the vehicle is there, and the anchor was wrong.
+const AGREEING: u8 = 3;
+
+/// Faster than this between two fixes is no bus, in metres per millisecond (120 km/h).
+const TOO_FAST_MM_PER_MS: f64 = 120.0 / 3.6;
+
+/// What a vehicle's fold must know besides its fixes.
+#[derive(Debug)]
+pub struct Vehicles {
+    pub metrics: Metrics,
+    pub service_days: Days,
+    /// The key of the city level.
+    pub everywhere: KeyId,
+}
+
+impl Fold for Vehicles {
+    type State = Vehicle;
+    type Step = Fix;
+
+    fn step(&self, vehicle: &mut Vehicle, order: &Order, fix: &Fix, out: &mut Sign<'_, '_>) {
+        let seen = Seen {
+            time: order.time,
+            fix: *fix,
+        };
+        let before = vehicle.last;
+        if before.is_some_and(|anchor| !reachable(&anchor, &seen)) {
+            let run = match vehicle.refused {
+                Some((earlier, count)) if reachable(&earlier, &seen) => count + 1,
+                _ => 1,
+            };
+            if run < AGREEING {
+                vehicle.refused = Some((seen, run));
+                return;
+            }
+            // a new anchor: the vehicle is seen here, but no distance was driven from the wrong place
+            vehicle.refused = None;
+            vehicle.last = Some(seen);
+            online::seen(self, before, seen, out);
+            return;
+        }
+        vehicle.refused = None;
+        vehicle.last = Some(seen);
+        online::seen(self, before, seen, out);
+        if let Some(before) = before {
+            speed::step(self, &before, &seen, out);
+        }
+    }
+}
+
+/// Whether a bus can have got from one fix to the other.
+fn reachable(from: &Seen, to: &Seen) -> bool {
+    let millimetres = distance_mm(&from.fix, &to.fix);
+    millimetres as f64 <= TOO_FAST_MM_PER_MS * (to.time.0 - from.time.0) as f64
+}
+
+/// Great-circle distance in mm by the haversine formula on the IUGG mean radius, 6,371,008.8 m. In libm's own code, so that every
+/// machine gets the same digits.
+pub fn distance_mm(from: &Fix, to: &Fix) -> i64 {
+    const RADIUS_MM: f64 = 6_371_008_800.0;
+    let radians = |e7: i32| f64::from(e7) * 1e-7 * (std::f64::consts::PI / 180.0);
+    let (lat1, lat2) = (radians(from.lat_e7), radians(to.lat_e7));
+    let half_lat = libm::sin((lat2 - lat1) / 2.0);
+    let half_lon = libm::sin((radians(to.lon_e7) - radians(from.lon_e7)) / 2.0);
+    let h = half_lat * half_lat + libm::cos(lat1) * libm::cos(lat2) * half_lon * half_lon;
+    (2.0 * RADIUS_MM * libm::asin(libm::sqrt(h.min(1.0)))).round() as i64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fix(lon: f64, lat: f64) -> Fix {
+        Fix {
+            lon_e7: (lon * 1e7) as i32,
+            lat_e7: (lat * 1e7) as i32,
+            route: KeyId(0),
+            district: KeyId(0),
+        }
+    }
+
+    #[test]
+    fn a_degree_of_latitude_is_111_195_metres() {
+        // 6,371,008.8 m × π / 180 = 111,195.08 m
+        let got = distance_mm(&fix(122.1, 37.0), &fix(122.1, 38.0));
+        assert!((got - 111_195_080).abs() < 10, "{got}");
+    }
+}

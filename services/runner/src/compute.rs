@@ -1,0 +1,230 @@
+//! The same machines offline: files in, the last revision of every row out. What a batch job over the complete log says, and what
+//! the live figures must equal.
+
+use std::{collections::HashMap, io};
+
+use anyhow::Context;
+use serde::Serialize;
+use yiping_catalogue::{Catalogue, Sums};
+use yiping_city::City;
+use yiping_event::{Data, Stream, TimeMs, decode};
+use yiping_log::partition_for_key;
+use yiping_window::{Counters, Domain, Input, Machine, Output, Row, Settings, Span};
+
+/// A row with the columns of `city.metrics`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct OfflineRow {
+    pub stream: &'static str,
+    pub metric: String,
+    pub level: &'static str,
+    pub key: String,
+    pub span: &'static str,
+    pub window_start: String,
+    pub window_end: String,
+    pub value: Option<f64>,
+    pub numerator: f64,
+    pub denominator: f64,
+    pub n: i64,
+    pub is_final: bool,
+    pub revision: u64,
+    pub watermark: String,
+}
+
+#[derive(Debug, Default)]
+pub struct Computed {
+    /// Sorted by (metric, level, key, span, window_start).
+    pub rows: Vec<OfflineRow>,
+    pub counters: Counters,
+    /// Lines of other streams, passed over.
+    pub others: u64,
+    /// Codes of rejects and of what was quarantined, with their counts.
+    pub rejects: Vec<(&'static str, u64)>,
+}
+
+/// One partition's newest revision of a window.
+struct Part {
+    sums: Sums,
+    gone: bool,
+    revision: u64,
+}
+
+type Id = (String, &'static str, String, &'static str, i64);
+
+/// Runs a stream's machine over lines of events, in their order. `spans`: only these.
+///
+/// # Errors
+/// When lines can't be read, or the settings are wrong.
+pub fn compute<D: Domain>(
+    stream: Stream,
+    catalogue: &Catalogue,
+    city: &City,
+    settings: &Settings,
+    partitions: u32,
+    spans: Option<&[Span]>,
+    lines: impl Iterator<Item = io::Result<Vec<u8>>>,
+) -> anyhow::Result<Computed> {
+    let specs = catalogue.specs(stream, spans);
+    let partitions = partitions.max(1);
+    let mut machines: Vec<Machine<D>> = (0..partitions)
+        .map(|_| {
+            Machine::new(stream, &specs, settings.clone())
+                .map_err(|error| anyhow::anyhow!("settings: {error}"))
+        })
+        .collect::<Result<_, _>>()?;
+    let mut windows = Windows {
+        partitions: partitions as usize,
+        rows: HashMap::new(),
+    };
+    let mut codes: HashMap<&'static str, u64> = HashMap::new();
+    let mut computed = Computed::default();
+    let mut out = Output::default();
+    let mut offset = 0;
+    for line in lines {
+        let line = line.context("reading events")?;
+        if line.iter().all(u8::is_ascii_whitespace) {
+            continue;
+        }
+        let Some(targets) = targets(&line, stream, partitions) else {
+            computed.others += 1;
+            continue;
+        };
+        for partition in targets {
+            machines[partition as usize].apply(
+                Input {
+                    offset,
+                    append: None,
+                    payload: &line,
+                },
+                &mut out,
+            );
+            windows.keep(partition, &mut out.rows);
+        }
+        for (_, reject) in out.rejects.drain(..) {
+            *codes.entry(reject.code.as_str()).or_default() += 1;
+        }
+        out.live.clear();
+        out.late.clear();
+        offset += 1;
+    }
+    let newest = machines.iter().filter_map(Machine::last_event).max();
+    if let Some(newest) = newest {
+        for (partition, machine) in (0u32..).zip(&mut machines) {
+            machine.finish(newest, &mut out);
+            windows.keep(partition, &mut out.rows);
+        }
+    }
+    for machine in &machines {
+        let counters = machine.counters();
+        computed.counters.accepted += counters.accepted;
+        computed.counters.duplicates += counters.duplicates;
+        computed.counters.late += counters.late;
+        computed.counters.quarantined += counters.quarantined;
+        computed.counters.rejected += counters.rejected;
+    }
+    computed.rejects = codes.into_iter().collect();
+    computed.rejects.sort_unstable();
+    let watermark = machines.iter().filter_map(Machine::watermark).min();
+    computed.rows = windows.publish(stream, catalogue, city, watermark.unwrap_or_default());
+    Ok(computed)
+}
+
+/// Which partitions a line goes to; `None` when it is another stream's. What doesn't decode goes to the first one, to be counted.
+fn targets(line: &[u8], stream: Stream, partitions: u32) -> Option<std::ops::Range<u32>> {
+    let Ok(event) = decode(line) else {
+        return Some(0..1);
+    };
+    let of = match &event.data {
+        Data::SourceHeartbeat(heartbeat) => heartbeat.stream,
+        Data::Tick(tick) => tick.stream,
+        _ => event.stream(),
+    };
+    if of.is_some_and(|of| of != stream) {
+        return None;
+    }
+    if matches!(event.data, Data::Tick(_) | Data::Config(_)) {
+        return Some(0..partitions);
+    }
+    let partition = partition_for_key(event.key().as_bytes(), partitions);
+    Some(partition..partition + 1)
+}
+
+struct Windows {
+    partitions: usize,
+    rows: HashMap<Id, Vec<Option<Part>>>,
+}
+
+impl Windows {
+    fn keep(&mut self, partition: u32, rows: &mut Vec<Row>) {
+        for row in rows.drain(..) {
+            let id = (
+                row.metric,
+                row.level.as_str(),
+                row.key,
+                row.span.as_str(),
+                row.end.0,
+            );
+            let parts = self
+                .rows
+                .entry(id)
+                .or_insert_with(|| (0..self.partitions).map(|_| None).collect());
+            let sums = Sums {
+                num: row.num,
+                den: row.den,
+                n: row.n,
+                hist: row.hist,
+            };
+            parts[partition as usize] = Some(Part {
+                sums,
+                gone: row.gone,
+                revision: (1 << 48) | row.offset,
+            });
+        }
+    }
+
+    fn publish(
+        self,
+        stream: Stream,
+        catalogue: &Catalogue,
+        city: &City,
+        watermark: TimeMs,
+    ) -> Vec<OfflineRow> {
+        let days = yiping_window::span::Days::new(city.zone.clone());
+        let mut rows: Vec<(Id, OfflineRow)> = Vec::with_capacity(self.rows.len());
+        for (id, parts) in self.rows {
+            let parts: Vec<Part> = parts.into_iter().flatten().collect();
+            let (Some(entry), false) = (catalogue.entry(&id.0), parts.iter().all(|part| part.gone))
+            else {
+                continue;
+            };
+            let Ok(span) = id.3.parse::<Span>() else {
+                continue;
+            };
+            let mut sums = Sums::default();
+            for part in &parts {
+                sums.merge(&part.sums);
+            }
+            let fleet = (entry.constant.as_deref() == Some("fleet") && id.1 == "city")
+                .then_some(i64::from(city.fleet));
+            let figure = entry.publish(&sums, fleet);
+            let row = OfflineRow {
+                stream: stream.as_str(),
+                metric: id.0.clone(),
+                level: id.1,
+                key: id.2.clone(),
+                span: id.3,
+                window_start: TimeMs(span.start_of(id.4, &days)).to_string(),
+                window_end: TimeMs(id.4).to_string(),
+                value: figure.value,
+                numerator: figure.numerator,
+                denominator: figure.denominator,
+                n: figure.n,
+                is_final: true,
+                revision: parts.iter().map(|part| part.revision).max().unwrap_or(0),
+                watermark: watermark.to_string(),
+            };
+            rows.push((id, row));
+        }
+        rows.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        rows.into_iter().map(|(_, row)| row).collect()
+    }
+}

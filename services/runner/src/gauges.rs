@@ -1,0 +1,118 @@
+//! What the process says of its partitions to Prometheus: bounded labels, timestamps instead of ages.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use serde::Deserialize;
+use yiping_runtime::{Metrics, metrics::Outcome};
+use yiping_store::LiveRow;
+use yiping_window::{Counters, Domain};
+
+use crate::partition::Owned;
+
+/// What was counted up to the last call, by partition: counters in Prometheus only grow.
+#[derive(Default)]
+pub struct Gauges {
+    counted: HashMap<u32, Counters>,
+    cases: BTreeMap<Arc<str>, Case>,
+}
+
+#[derive(Clone, Deserialize)]
+struct Case {
+    district: Option<String>,
+    state: String,
+    raised: String,
+}
+
+impl Gauges {
+    /// Starts counting a partition from where its machine stands.
+    pub fn begin<D: Domain>(&mut self, owned: &Owned<D>) {
+        self.counted
+            .insert(owned.origin.partition, owned.machine.counters());
+    }
+
+    pub fn forget(&mut self, metrics: &Metrics, stream: &str, partition: u32) {
+        self.counted.remove(&partition);
+        metrics.forget_partition(stream, partition);
+    }
+
+    pub fn show<D: Domain>(&mut self, metrics: &Metrics, owned: &Owned<D>) {
+        let stream = &*owned.origin.stream;
+        let partition = owned.origin.partition.to_string();
+        let labels = [stream, partition.as_str()];
+        if let Some(watermark) = owned.machine.watermark() {
+            metrics
+                .watermark
+                .with_label_values(&labels)
+                .set(watermark.0 as f64 / 1_000.0);
+        }
+        let lag = owned.head.saturating_sub(owned.next);
+        metrics
+            .consumer_lag
+            .with_label_values(&labels)
+            .set(i64::try_from(lag).unwrap_or(i64::MAX));
+        for (source, contact) in owned.machine.contacts() {
+            if let Some(time) = contact.last_contact {
+                metrics
+                    .source_last_contact
+                    .with_label_values(&[source])
+                    .set(time.0 as f64 / 1_000.0);
+            }
+        }
+        let now = owned.machine.counters();
+        let before = self
+            .counted
+            .insert(owned.origin.partition, now)
+            .unwrap_or_default();
+        for (outcome, now, before) in [
+            (Outcome::Accepted, now.accepted, before.accepted),
+            (Outcome::Duplicate, now.duplicates, before.duplicates),
+            (Outcome::Late, now.late, before.late),
+            (Outcome::Quarantined, now.quarantined, before.quarantined),
+            (Outcome::Rejected, now.rejected, before.rejected),
+        ] {
+            metrics.count(stream, outcome, now.saturating_sub(before));
+        }
+    }
+
+    /// Open SOS cases, straight from the service: alert rules must not need ClickHouse (I9).
+    pub fn sos<'a>(&mut self, metrics: &Metrics, rows: impl Iterator<Item = &'a LiveRow>) {
+        let mut changed = false;
+        for row in rows.filter(|row| &*row.kind == "sos") {
+            changed = true;
+            match serde_json::from_str::<Case>(&row.attrs) {
+                Ok(case) if !row.gone => self.cases.insert(row.key.clone(), case),
+                _ => self.cases.remove(&row.key),
+            };
+        }
+        if !changed {
+            return;
+        }
+        let elder = &metrics.elder;
+        elder.sos_open.reset();
+        elder.sos_unacknowledged.reset();
+        elder.sos_oldest_unacknowledged.reset();
+        for case in self.cases.values() {
+            let district = case.district.as_deref().unwrap_or("other");
+            elder.sos_open.with_label_values(&[district]).inc();
+            if case.state != "raised" {
+                continue;
+            }
+            elder
+                .sos_unacknowledged
+                .with_label_values(&[district])
+                .inc();
+            if let Ok(raised) = yiping_event::TimeMs::parse(&case.raised) {
+                let raised = raised.0 as f64 / 1_000.0;
+                let oldest = elder
+                    .sos_oldest_unacknowledged
+                    .with_label_values(&[district]);
+                if oldest.get() == 0.0 || raised < oldest.get() {
+                    oldest.set(raised);
+                }
+            }
+        }
+    }
+}

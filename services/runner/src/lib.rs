@@ -1,0 +1,43 @@
+//! A domain at work: one stream's partitions taken from the log through the window engine into the store.
+//!
+//! | file | stage |
+//! | --- | --- |
+//! | `service.rs` | the loop: assignments, records, ticks, flushes, the end |
+//! | `partition.rs` | one owned partition: its machine, what it has still to store, its silence |
+//! | `rows.rs` | the engine's rows as the store's |
+//! | `flush.rs` | rows, then checkpoint, then commit: the only order in which a crash loses and doubles nothing (I4) |
+//! | `checkpoint.rs` | a machine as parts, and back |
+//! | `gauges.rs` | what the process says of itself to Prometheus |
+//! | `compute.rs` | the same machine offline, over files |
+//!
+//! This crate must not know what a stream is about: a domain comes in as a type.
+
+mod checkpoint;
+mod compute;
+mod flush;
+mod gauges;
+mod partition;
+mod rows;
+mod service;
+
+use yiping_city::City;
+use yiping_runtime::config::Stream as StreamConfig;
+use yiping_window::Settings;
+
+pub use compute::{Computed, OfflineRow, compute};
+pub use rows::{constants, defs, expected_sources};
+pub use service::{Deps, run};
+
+/// The settings of a stream that shape results, as they travel in the log.
+#[must_use]
+pub fn settings(stream: &StreamConfig, city: &City) -> Settings {
+    let ms =
+        |duration: std::time::Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+    Settings {
+        out_of_order_ms: ms(stream.out_of_order),
+        lateness_ms: ms(stream.lateness),
+        max_skew_ms: ms(stream.max_skew),
+        zone: city.zone.iana_name().unwrap_or("UTC").to_owned(),
+        profile: city.text(),
+    }
+}

@@ -1,0 +1,364 @@
+//! One owned partition: its machine, what it has still to store, and its silence.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use yiping_event::TimeMs;
+use yiping_log::{NewRecord, Offset, Record};
+use yiping_store::{
+    LatestMark, LatestMetricRow, LiveRow, MetricRow, RejectRow, SourceRow, StatusRow,
+};
+use yiping_window::{Contact, Domain, Input, Level, Machine, MetricSpec, Output, Span};
+
+use crate::rows::{Names, Origin, store_row};
+
+/// A row's identity within a partition.
+type RowId = (Arc<str>, Arc<str>, Arc<str>, Arc<str>, i64);
+
+/// A figure: metric, level, key, span.
+type FigureId = (Arc<str>, Arc<str>, Arc<str>, Arc<str>);
+
+/// What was last written of a figure's newest window: the window's end, num, den, n.
+type Written = (i64, i64, i64, i64);
+
+/// What must be stored before the partition's checkpoint may pass it. Rows of one identity coalesce to the newest.
+#[derive(Default)]
+pub struct Pending {
+    pub metrics: HashMap<RowId, MetricRow>,
+    pub live: HashMap<(Arc<str>, Arc<str>), LiveRow>,
+    pub rejects: Vec<RejectRow>,
+    /// Events for the late topic.
+    pub late: Vec<NewRecord>,
+    /// The log's time of the oldest record behind these rows.
+    pub oldest_append_ms: Option<i64>,
+}
+
+pub struct Owned<D: Domain> {
+    pub origin: Origin,
+    pub machine: Machine<D>,
+    /// The next record to apply; everything before it is in the machine.
+    pub next: Offset,
+    /// The log's end, as far as known.
+    pub head: Offset,
+    pub pending: Pending,
+    pub checkpointed: Instant,
+    /// The offset of the newest checkpoint.
+    pub checkpoint_at: Offset,
+    names: Names,
+    written: HashMap<FigureId, Written>,
+    contacts: HashMap<String, Contact>,
+    silence: Silence,
+}
+
+/// How long a partition has been silent at its head, measured so that no step of a wall clock shows.
+struct Silence {
+    /// When the newest record was applied, and the partition's time then.
+    since: Instant,
+    time: Option<TimeMs>,
+    /// How long it had been silent already when we took it over, by the log's own times.
+    before: Duration,
+    /// No tick before this: a take-over leaves room for what waits to come in.
+    not_before: Instant,
+    foreign: Option<(u64, Instant)>,
+}
+
+/// A partition is silent when nothing came for this long.
+const SILENT: Duration = Duration::from_secs(1);
+/// After a take-over, sources that waited for us come first.
+const TAKE_OVER: Duration = Duration::from_secs(5);
+/// A replay's own ticks keep ours away for this long.
+const FOREIGN: Duration = Duration::from_secs(10);
+
+impl<D: Domain> Owned<D> {
+    pub fn new(
+        origin: Origin,
+        machine: Machine<D>,
+        next: Offset,
+        head: Offset,
+        silent_before: Duration,
+    ) -> Self {
+        let now = Instant::now();
+        let silence = Silence {
+            since: now,
+            time: machine.time(),
+            before: silent_before,
+            not_before: now + TAKE_OVER,
+            foreign: None,
+        };
+        let mut owned = Owned {
+            origin,
+            machine,
+            next,
+            head,
+            pending: Pending::default(),
+            checkpointed: now,
+            checkpoint_at: next,
+            names: Names::default(),
+            written: HashMap::new(),
+            contacts: HashMap::new(),
+            silence,
+        };
+        let mut out = Output::default();
+        owned.machine.live(&mut out);
+        owned.keep(out, &[]);
+        owned
+    }
+
+    /// Takes records in, in order.
+    pub fn apply(&mut self, records: &[Record]) {
+        let mut out = Output::default();
+        for record in records {
+            let append = Some(TimeMs(record.append_ms));
+            self.machine.apply(
+                Input {
+                    offset: record.offset,
+                    append,
+                    payload: &record.payload,
+                },
+                &mut out,
+            );
+            self.next = record.offset + 1;
+        }
+        if let Some(first) = records.first() {
+            let oldest = self
+                .pending
+                .oldest_append_ms
+                .map_or(first.append_ms, |oldest| oldest.min(first.append_ms));
+            self.pending.oldest_append_ms = Some(oldest);
+        }
+        self.keep(out, records);
+        let now = Instant::now();
+        if let Some(offset) = self.machine.foreign_tick()
+            && self.silence.foreign.is_none_or(|(seen, _)| seen != offset)
+        {
+            self.silence.foreign = Some((offset, now));
+        }
+        self.silence.since = now;
+        self.silence.time = self.machine.time();
+        self.silence.before = Duration::ZERO;
+    }
+
+    fn keep(&mut self, out: Output, records: &[Record]) {
+        for row in out.rows {
+            let row = store_row(row, &self.origin, &mut self.names);
+            let id = (
+                Arc::clone(&row.metric),
+                Arc::clone(&row.level),
+                Arc::clone(&row.key),
+                Arc::clone(&row.span),
+                row.window_end_ms,
+            );
+            self.pending.metrics.insert(id, row);
+        }
+        let revision = self.origin.revision(self.next.saturating_sub(1));
+        for live in out.live {
+            let (kind, key) = (self.names.get(live.kind), Arc::<str>::from(live.key));
+            let row = LiveRow {
+                stream: Arc::clone(&self.origin.stream),
+                kind: Arc::clone(&kind),
+                key: Arc::clone(&key),
+                time_ms: live.time.0,
+                revision,
+                gone: live.gone,
+                attrs: live.attrs,
+            };
+            self.pending.live.insert((kind, key), row);
+        }
+        let of = |offset: u64| records.iter().find(|record| record.offset == offset);
+        for (offset, reject) in out.rejects {
+            let time_ms = of(offset).map_or(0, |record| record.append_ms);
+            self.pending.rejects.push(RejectRow {
+                stream: Arc::clone(&self.origin.stream),
+                generation: self.origin.generation,
+                partition: self.origin.partition,
+                offset,
+                time_ms,
+                source: String::new(), // the bytes are at this offset; a refused record's source can't be trusted
+                event_id: reject.id.unwrap_or_default(),
+                code: self.names.get(reject.code.as_str()),
+                pointer: reject.pointer,
+                message: reject.message,
+            });
+        }
+        for record in out.late.into_iter().filter_map(of) {
+            self.pending.late.push(NewRecord {
+                topic: LATE_TOPIC.to_owned(),
+                partition: None,
+                key: record.key.clone(),
+                payload: record.payload.clone(),
+            });
+        }
+    }
+
+    /// The tick that is due: partition time and the time gone by since it was last heard of. `None` before a first event, away
+    /// from the head, behind a replay's own ticks, or within the second.
+    pub fn tick(&self) -> Option<NewRecord> {
+        let now = Instant::now();
+        let silent = now.duration_since(self.silence.since);
+        let foreign = self
+            .silence
+            .foreign
+            .is_some_and(|(_, seen)| now.duration_since(seen) < FOREIGN);
+        if self.next < self.head || silent < SILENT || now < self.silence.not_before || foreign {
+            return None;
+        }
+        let gone = i64::try_from((silent + self.silence.before).as_millis()).unwrap_or(i64::MAX);
+        let time = TimeMs(self.silence.time?.0.saturating_add(gone));
+        Some(own_record(
+            &self.origin,
+            &format!("tick-{}-{}", self.origin.partition, self.next),
+            "city.tick",
+            time,
+            serde_json::json!({}),
+        ))
+    }
+
+    /// The `now` figures and next-ending windows that are due, and the marks that say so.
+    pub fn latest(
+        &mut self,
+        specs: &[MetricSpec],
+        due: impl Fn(Span, Level) -> bool,
+    ) -> (Vec<LatestMetricRow>, Vec<LatestMark>) {
+        let (Some(time), Some(watermark)) = (self.machine.time(), self.machine.watermark()) else {
+            return (Vec::new(), Vec::new());
+        };
+        let rows: Vec<MetricRow> = self
+            .machine
+            .provisional(&due)
+            .into_iter()
+            .map(|row| store_row(row, &self.origin, &mut self.names))
+            .collect();
+        let mut latest = Vec::new();
+        for row in rows {
+            let id = (
+                Arc::clone(&row.metric),
+                Arc::clone(&row.level),
+                Arc::clone(&row.key),
+                Arc::clone(&row.span),
+            );
+            let slide = row.span.parse::<Span>().map_or(0, Span::slide_ms);
+            let window = if &*row.span == "now" {
+                0
+            } else {
+                row.window_end_ms
+            };
+            let value = (window, row.num, row.den, row.n);
+            if self.written.insert(id, value) == Some(value) {
+                continue;
+            }
+            latest.push(LatestMetricRow {
+                slot: LatestMetricRow::slot(&row.span, row.window_end_ms, slide),
+                partition_time_ms: time.0,
+                watermark_ms: watermark.0,
+                row,
+            });
+        }
+        let revision = self.origin.revision(self.next.saturating_sub(1));
+        let days = self.machine.days();
+        let mut marks = Vec::new();
+        let mut seen = std::collections::HashSet::new();
+        for span in specs.iter().flat_map(|spec| &spec.spans).copied() {
+            for level in LEVELS {
+                if due(span, level) && seen.insert((span, level)) {
+                    let end = if span == Span::Now {
+                        time.0
+                    } else {
+                        span.boundary_after(time.0, days)
+                    };
+                    marks.push(LatestMark {
+                        stream: Arc::clone(&self.origin.stream),
+                        level: self.names.get(level.as_str()),
+                        span: self.names.get(span.as_str()),
+                        generation: self.origin.generation,
+                        partition: self.origin.partition,
+                        window_start_ms: span.start_of(end, days),
+                        window_end_ms: end,
+                        revision,
+                    });
+                }
+            }
+        }
+        (latest, marks)
+    }
+
+    pub fn status(&self) -> StatusRow {
+        let counters = self.machine.counters();
+        StatusRow {
+            stream: Arc::clone(&self.origin.stream),
+            partition: self.origin.partition,
+            generation: self.origin.generation,
+            revision: self.origin.revision(self.next.saturating_sub(1)),
+            watermark_ms: self.machine.watermark().map(|time| time.0),
+            time_ms: self.machine.time().map(|time| time.0),
+            last_event_ms: self.machine.last_event().map(|time| time.0),
+            frontier: self.next,
+            accepted: counters.accepted,
+            rejected: counters.rejected,
+            late: counters.late,
+            duplicates: counters.duplicates,
+            quarantined: counters.quarantined,
+        }
+    }
+
+    /// Sources of which something new is known.
+    pub fn sources(&mut self) -> Vec<SourceRow> {
+        let revision = self.origin.revision(self.next.saturating_sub(1));
+        let mut rows = Vec::new();
+        for (source, contact) in self.machine.contacts() {
+            if self.contacts.get(source) == Some(contact) {
+                continue;
+            }
+            self.contacts.insert(source.clone(), contact.clone());
+            rows.push(SourceRow {
+                stream: Arc::clone(&self.origin.stream),
+                source: Arc::from(source.as_str()),
+                partition: self.origin.partition,
+                revision,
+                last_event_ms: contact.last_event.map(|time| time.0),
+                last_contact_ms: contact.last_contact.map(|time| time.0),
+                expected_s: contact.expected_s,
+            });
+        }
+        rows
+    }
+}
+
+/// Every level that a figure may have.
+const LEVELS: [Level; 10] = [
+    Level::City,
+    Level::District,
+    Level::Route,
+    Level::Lot,
+    Level::Floor,
+    Level::Category,
+    Level::DistrictCategory,
+    Level::Agency,
+    Level::Channel,
+    Level::Street,
+];
+
+/// Where events go that came too late for their windows.
+pub const LATE_TOPIC: &str = "city.late";
+
+/// A record that a partition's owner writes into it: a tick or the settings.
+pub fn own_record(
+    origin: &Origin,
+    id: &str,
+    kind: &str,
+    time: TimeMs,
+    data: serde_json::Value,
+) -> NewRecord {
+    let event = serde_json::json!({
+        "specversion": "1.0", "id": id, "source": yiping_window::OWNER, "type": kind, "time": time.to_string(), "data": data,
+    });
+    NewRecord {
+        topic: format!("city.{}", origin.stream),
+        partition: Some(origin.partition),
+        key: None,
+        payload: Bytes::from(event.to_string()),
+    }
+}

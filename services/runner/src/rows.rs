@@ -1,0 +1,119 @@
+//! The engine's rows as the store's, and what the store must know to merge them.
+
+use std::{collections::HashMap, sync::Arc};
+
+use yiping_catalogue::{Catalogue, Entry, Value};
+use yiping_city::City;
+use yiping_store::{ExpectedSource, MetricConstant, MetricDef, MetricKind, MetricRow};
+use yiping_window::Row;
+
+/// Which life of which partition rows come from.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    pub stream: Arc<str>,
+    pub generation: u16,
+    pub partition: u32,
+}
+
+impl Origin {
+    /// The order of results of one window: generation << 48 | offset (I3).
+    #[must_use]
+    pub fn revision(&self, offset: u64) -> u64 {
+        (u64::from(self.generation) << 48) | (offset & 0xffff_ffff_ffff)
+    }
+}
+
+/// Names that every row repeats, shared.
+#[derive(Default)]
+pub struct Names(HashMap<String, Arc<str>>);
+
+impl Names {
+    pub fn get(&mut self, name: &str) -> Arc<str> {
+        if let Some(known) = self.0.get(name) {
+            return Arc::clone(known);
+        }
+        let shared: Arc<str> = Arc::from(name);
+        self.0.insert(name.to_owned(), Arc::clone(&shared));
+        shared
+    }
+}
+
+pub fn store_row(row: Row, origin: &Origin, names: &mut Names) -> MetricRow {
+    MetricRow {
+        stream: Arc::clone(&origin.stream),
+        metric: names.get(&row.metric),
+        level: names.get(row.level.as_str()),
+        key: names.get(&row.key),
+        span: names.get(row.span.as_str()),
+        window_start_ms: row.start.0,
+        window_end_ms: row.end.0,
+        generation: origin.generation,
+        partition: origin.partition,
+        revision: origin.revision(row.offset),
+        num: row.num,
+        den: row.den,
+        n: row.n,
+        hist: row.hist,
+        gone: row.gone,
+        incomplete: false,
+    }
+}
+
+fn kind(entry: &Entry) -> MetricKind {
+    match entry.value {
+        Value::Count => MetricKind::Count,
+        Value::Gauge => MetricKind::Gauge,
+        Value::Ratio if entry.is_integral() => MetricKind::Integral,
+        Value::Ratio => MetricKind::Ratio,
+        Value::Mean => MetricKind::Mean,
+        Value::Percentile => MetricKind::Percentile,
+    }
+}
+
+/// The catalogue as the merging view needs it.
+#[must_use]
+pub fn defs(catalogue: &Catalogue) -> Vec<MetricDef> {
+    catalogue
+        .entries
+        .iter()
+        .map(|entry| MetricDef {
+            metric: entry.id.clone(),
+            stream: entry.stream.as_str().to_owned(),
+            kind: kind(entry),
+            min_n: entry.min_n,
+            num_scale: entry.num_scale,
+            den_scale: entry.den_scale,
+            value_scale: entry.value_scale,
+            quantile: entry.quantile.unwrap_or(0.0),
+        })
+        .collect()
+}
+
+/// The profile's constants that are joined when rows are merged.
+#[must_use]
+pub fn constants(catalogue: &Catalogue, city: &City) -> Vec<MetricConstant> {
+    catalogue
+        .entries
+        .iter()
+        .filter(|entry| entry.constant.as_deref() == Some("fleet"))
+        .map(|entry| MetricConstant {
+            metric: entry.id.clone(),
+            level: "city".to_owned(),
+            key: "city".to_owned(),
+            den: i64::from(city.fleet),
+        })
+        .collect()
+}
+
+/// The sources that the profile expects to hear of.
+#[must_use]
+pub fn expected_sources(city: &City) -> Vec<ExpectedSource> {
+    city.sources
+        .iter()
+        .map(|source| ExpectedSource {
+            stream: source.stream.clone(),
+            source: source.source.clone(),
+            expected_s: source.expected_s,
+        })
+        .collect()
+}

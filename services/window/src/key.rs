@@ -1,0 +1,92 @@
+//! Levels and keys of rows; keys are interned, since every event names the same few.
+
+use std::{collections::HashMap, fmt, sync::Arc};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// At what grain a figure is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Level {
+    City,
+    District,
+    Route,
+    Lot,
+    Floor,
+    Category,
+    DistrictCategory,
+    Agency,
+    Channel,
+    Street,
+}
+
+impl Level {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Level::City => "city",
+            Level::District => "district",
+            Level::Route => "route",
+            Level::Lot => "lot",
+            Level::Floor => "floor",
+            Level::Category => "category",
+            Level::DistrictCategory => "district_category",
+            Level::Agency => "agency",
+            Level::Channel => "channel",
+            Level::Street => "street",
+        }
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// An interned key.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct KeyId(pub u32);
+
+/// The interned keys of one machine; ids count up in the order of first use, which is the log's.
+#[derive(Clone, Debug, Default)]
+pub struct Keys {
+    names: Vec<Arc<str>>,
+    ids: HashMap<Arc<str>, KeyId>,
+}
+
+impl Keys {
+    pub fn intern(&mut self, name: &str) -> KeyId {
+        if let Some(id) = self.ids.get(name) {
+            return *id;
+        }
+        let id = KeyId(u32::try_from(self.names.len()).unwrap_or(u32::MAX));
+        let name: Arc<str> = Arc::from(name);
+        self.names.push(Arc::clone(&name));
+        self.ids.insert(name, id);
+        id
+    }
+
+    /// The name behind an id of this table; empty for an id of another one.
+    #[must_use]
+    pub fn name(&self, id: KeyId) -> &str {
+        self.names.get(id.0 as usize).map_or("", AsRef::as_ref)
+    }
+}
+
+impl Serialize for Keys {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.names.iter().map(AsRef::<str>::as_ref))
+    }
+}
+
+impl<'de> Deserialize<'de> for Keys {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut keys = Keys::default();
+        for name in Vec::<String>::deserialize(deserializer)? {
+            keys.intern(&name);
+        }
+        Ok(keys)
+    }
+}

@@ -1,0 +1,40 @@
+//! The window engine: one log partition as a deterministic state machine (I1).
+//!
+//! A [`Machine`] takes records in log order and returns what they change as data: metric rows, live rows, late and refused
+//! records. It must not know a clock, a network, a file, tokio, Kafka or ClickHouse: the same records give the same rows on
+//! any machine, on any day.
+//!
+//! The way of a record through this crate, a file a stage:
+//!
+//! 1. [`machine`]: decode, judge (skew, place), drop what was seen ([`dedup`]), note what is late, move time ([`clock`]).
+//! 2. The stream's [`Domain`] turns the event into *contributions*: numbers placed at an event time under a metric, level and
+//!    key. Order-sensitive entities keep their steps in a [`timeline`] and are folded again where an event came out of order.
+//! 3. [`board`]: contributions land in panes of ten seconds ([`pane`]). Windows are differences of running sums over panes
+//!    ([`cumulative`]), so an event costs the same however many windows it belongs to.
+//! 4. [`emit`]: the watermark closes windows (final rows), late contributions revise exactly the windows concerned.
+
+pub mod board;
+pub mod clock;
+mod cumulative;
+pub mod dedup;
+pub mod domain;
+pub mod emit;
+pub mod histogram;
+pub mod key;
+pub mod machine;
+pub mod metric;
+pub mod order;
+pub mod pane;
+pub mod span;
+pub mod timeline;
+
+pub use board::Board;
+pub use clock::{Clock, Settings};
+pub use domain::{Context, Domain, LiveRow};
+pub use key::{KeyId, Keys, Level};
+pub use machine::{Contact, Core, Counters, Input, Machine, OWNER, Output};
+pub use metric::{MetricId, MetricSpec, Shape};
+pub use order::{EntityId, Order};
+pub use pane::{Agg, Row};
+pub use span::Span;
+pub use timeline::{Fold, Timeline};

@@ -1,0 +1,480 @@
+//! One partition's state machine: records in, changes out (I1). See the crate's page for the stages.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use yiping_event::{Code, Data, Event, Reject, Stream, TimeMs, decode};
+
+use crate::{
+    board::Board,
+    clock::{Clock, Settings},
+    dedup::Dedup,
+    domain::{Context, Domain, LiveRow, Timer},
+    key::Level,
+    metric::MetricSpec,
+    order::EntityId,
+    pane::Row,
+    span::{Days, Span},
+};
+
+/// A record as the machine sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    pub offset: u64,
+    /// When the log took it in; `None` offline, where an event's own time stands in.
+    pub append: Option<TimeMs>,
+    pub payload: &'a [u8],
+}
+
+/// What records changed, to be stored. Rows repeat an identity when a window was revised more than once: the last one counts.
+#[derive(Debug, Default)]
+pub struct Output {
+    pub rows: Vec<Row>,
+    pub live: Vec<LiveRow>,
+    /// Records that are no events, or not of this city or stream, or ahead of their time; with their offset.
+    pub rejects: Vec<(u64, Reject)>,
+    /// Offsets of events that came too late for their windows (I5).
+    pub late: Vec<u64>,
+}
+
+/// Where every record went: accepted + duplicates + late + quarantined + rejected = records other than ticks and settings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counters {
+    pub accepted: u64,
+    pub duplicates: u64,
+    pub late: u64,
+    pub quarantined: u64,
+    pub rejected: u64,
+}
+
+/// What is known of a source: the freshness of a figure is that of its sources (I10).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contact {
+    /// Newest event time, heartbeats apart.
+    pub last_event: Option<TimeMs>,
+    /// Newest log time of anything, heartbeats included.
+    pub last_contact: Option<TimeMs>,
+    /// How often it promised to be heard, in seconds.
+    pub expected_s: Option<u32>,
+}
+
+/// Everything of a machine but the ids it has seen; serializable.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(bound = "")]
+pub struct Core<D: Domain> {
+    pub board: Board,
+    domain: D,
+    clock: Clock,
+    counters: Counters,
+    contacts: BTreeMap<String, Contact>,
+    timers: BTreeSet<Timer>,
+    settings: Option<Settings>,
+    last_event: Option<TimeMs>,
+    /// The offset of the newest record taken in.
+    offset: Option<u64>,
+    /// The newest tick that somebody other than the partition's owner brought (a replay), by its offset.
+    foreign_tick: Option<u64>,
+    /// Whether a `city.config` record said what the settings are; until then they are the owner's.
+    recorded: bool,
+}
+
+/// The source of an owner's own ticks and settings.
+pub const OWNER: &str = "yiping";
+
+pub struct Machine<D: Domain> {
+    stream: Stream,
+    core: Core<D>,
+    dedup: Dedup,
+    days: Days,
+}
+
+impl<D: Domain> Machine<D> {
+    /// A machine at the beginning of its partition. `settings` hold until the log brings others.
+    ///
+    /// # Errors
+    /// When the settings can't be read (unknown zone, bad profile).
+    pub fn new(stream: Stream, specs: &[MetricSpec], settings: Settings) -> Result<Self, String> {
+        let core = Core {
+            settings: Some(settings),
+            ..Core::default()
+        };
+        Self::restore(stream, specs, core, Dedup::default())
+    }
+
+    /// A machine as a checkpoint left it.
+    ///
+    /// # Errors
+    /// When its settings can't be read.
+    pub fn restore(
+        stream: Stream,
+        specs: &[MetricSpec],
+        mut core: Core<D>,
+        dedup: Dedup,
+    ) -> Result<Self, String> {
+        core.board.attach(specs);
+        let settings = core.settings.clone().ok_or("a state without settings")?;
+        let days = days_of(&settings)?;
+        core.domain.configure(&settings, &mut core.board)?;
+        Ok(Machine {
+            stream,
+            core,
+            dedup,
+            days,
+        })
+    }
+
+    /// Takes one record in.
+    pub fn apply(&mut self, input: Input<'_>, out: &mut Output) {
+        self.core.offset = Some(input.offset);
+        match decode(input.payload) {
+            Ok(event) => self.take(&event, input, out),
+            Err(reject) => {
+                self.core.counters.rejected += 1;
+                out.rejects.push((input.offset, reject));
+            }
+        }
+    }
+
+    fn take(&mut self, event: &Event<'_>, input: Input<'_>, out: &mut Output) {
+        let log_time = event.received.or(input.append).unwrap_or(event.time);
+        match &event.data {
+            Data::Tick(_) => {
+                self.core.clock.tick(event.time);
+                if event.source != OWNER {
+                    self.core.foreign_tick = Some(input.offset);
+                }
+                self.move_on(input.offset, out);
+                return;
+            }
+            Data::Config(config) => {
+                match self.configure(&config.text) {
+                    Ok(()) => self.core.recorded = true,
+                    Err(message) => self.refuse(
+                        event,
+                        Code::BadData,
+                        "/data/text",
+                        message,
+                        input.offset,
+                        out,
+                    ),
+                }
+                return;
+            }
+            _ => {}
+        }
+        if event.stream().is_some_and(|stream| stream != self.stream) {
+            let message = format!(
+                "{} is not an event of the stream {}",
+                event.type_name(),
+                self.stream.as_str()
+            );
+            self.refuse(
+                event,
+                Code::WrongStream,
+                "/type",
+                message,
+                input.offset,
+                out,
+            );
+            return;
+        }
+        let Some(settings) = &self.core.settings else {
+            return;
+        };
+        if event.time.0 > log_time.0 + settings.max_skew_ms {
+            let message = format!(
+                "{} is {} s ahead of its log time (at most {} s)",
+                event.time,
+                (event.time.0 - log_time.0) / 1_000,
+                settings.max_skew_ms / 1_000
+            );
+            self.core.counters.quarantined += 1;
+            out.rejects.push((
+                input.offset,
+                reject(event, Code::ClockAhead, "/time", message),
+            ));
+            return;
+        }
+        if let Err(reject) = self.core.domain.judge(event) {
+            self.core.counters.rejected += 1;
+            out.rejects.push((input.offset, reject));
+            return;
+        }
+        let late = self
+            .core
+            .clock
+            .horizon(settings)
+            .is_some_and(|horizon| event.time < horizon);
+        self.note_contact(event, log_time);
+        if !late
+            && !self
+                .dedup
+                .first_sight(EntityId::of(&[&event.source, &event.id]), event.time.0)
+        {
+            self.core.counters.duplicates += 1;
+            return;
+        }
+        let first = self.core.clock.time().is_none();
+        if late {
+            self.core.counters.late += 1;
+            out.late.push(input.offset);
+        } else {
+            self.core.counters.accepted += 1;
+            self.core.clock.event(event.time, log_time);
+        }
+        if first && let Some(watermark) = self.watermark() {
+            self.core.board.open(watermark.0, &self.days);
+        }
+        if !matches!(event.data, Data::SourceHeartbeat(_)) {
+            self.core.last_event = self.core.last_event.max(Some(event.time));
+            let Core {
+                board,
+                domain,
+                timers,
+                ..
+            } = &mut self.core;
+            domain.apply(
+                event,
+                &mut Context {
+                    board,
+                    timers,
+                    live: &mut out.live,
+                    days: &self.days,
+                },
+            );
+        }
+        self.move_on(input.offset, out);
+    }
+
+    /// Lets time's consequences follow: timers, revisions, closed windows, forgetting.
+    fn move_on(&mut self, offset: u64, out: &mut Output) {
+        let Some(settings) = &self.core.settings else {
+            return;
+        };
+        let (Some(watermark), Some(horizon)) = (
+            self.core.clock.watermark(settings),
+            self.core.clock.horizon(settings),
+        ) else {
+            return;
+        };
+        self.fire(watermark, out);
+        let before = self.core.board.horizon.unwrap_or(i64::MIN);
+        self.core.board.horizon = Some(horizon.0);
+        // revisions are written as the watermark enters another second: one row for many late events, and the log alone decides
+        if horizon.0.div_euclid(1_000) != before.div_euclid(1_000) {
+            self.core.board.revise(&self.days, offset, &mut out.rows);
+            let days = &self.days;
+            self.core.board.close(
+                |span| span.boundary_at_or_before(watermark.0, days),
+                days,
+                offset,
+                &mut out.rows,
+            );
+        }
+        if horizon.0.div_euclid(60_000) != before.div_euclid(60_000) {
+            self.core.domain.settle(horizon);
+            self.core.board.prune(&self.days);
+            self.dedup.forget_before(horizon.0);
+        }
+    }
+
+    fn fire(&mut self, until: TimeMs, out: &mut Output) {
+        while let Some(timer) = self
+            .core
+            .timers
+            .first()
+            .copied()
+            .filter(|timer| timer.at <= until)
+        {
+            self.core.timers.remove(&timer);
+            let Core {
+                board,
+                domain,
+                timers,
+                ..
+            } = &mut self.core;
+            domain.timer(
+                timer,
+                &mut Context {
+                    board,
+                    timers,
+                    live: &mut out.live,
+                    days: &self.days,
+                },
+            );
+        }
+    }
+
+    /// The end of a file (offline): time runs on to the last window that holds `newest`, the newest event of all partitions.
+    /// Timers fire up to a day after it.
+    pub fn finish(&mut self, newest: TimeMs, out: &mut Output) {
+        const DAY: i64 = 24 * 60 * 60 * 1_000;
+        let offset = self.core.offset.unwrap_or(0);
+        self.fire(TimeMs(newest.0 + DAY), out);
+        self.core.board.revise(&self.days, offset, &mut out.rows);
+        let days = &self.days;
+        self.core.board.close(
+            |span| span.last_end_holding(newest.0, days),
+            days,
+            offset,
+            &mut out.rows,
+        );
+    }
+
+    fn note_contact(&mut self, event: &Event<'_>, log_time: TimeMs) {
+        let name = match &event.data {
+            Data::SourceHeartbeat(heartbeat) => &heartbeat.source_name,
+            _ => &event.source,
+        };
+        if !self.core.contacts.contains_key(name.as_ref()) {
+            self.core
+                .contacts
+                .insert(name.to_string(), Contact::default());
+        }
+        let Some(contact) = self.core.contacts.get_mut(name.as_ref()) else {
+            return;
+        };
+        contact.last_contact = contact.last_contact.max(Some(log_time));
+        match &event.data {
+            Data::SourceHeartbeat(heartbeat) => {
+                if let Some(seconds) = heartbeat.expected_s {
+                    contact.expected_s = Some(seconds.ceil() as u32); // 1 to 604,800 by its schema
+                }
+            }
+            _ => contact.last_event = contact.last_event.max(Some(event.time)),
+        }
+    }
+
+    fn configure(&mut self, text: &str) -> Result<(), String> {
+        let settings: Settings = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let days = days_of(&settings)?;
+        self.core
+            .domain
+            .configure(&settings, &mut self.core.board)?;
+        self.days = days;
+        self.core.settings = Some(settings);
+        Ok(())
+    }
+
+    fn refuse(
+        &mut self,
+        event: &Event<'_>,
+        code: Code,
+        pointer: &str,
+        message: String,
+        offset: u64,
+        out: &mut Output,
+    ) {
+        self.core.counters.rejected += 1;
+        out.rejects
+            .push((offset, reject(event, code, pointer, message)));
+    }
+
+    /// The current state of every entity, after a restore.
+    pub fn live(&mut self, out: &mut Output) {
+        let Core {
+            board,
+            domain,
+            timers,
+            ..
+        } = &mut self.core;
+        domain.live(&mut Context {
+            board,
+            timers,
+            live: &mut out.live,
+            days: &self.days,
+        });
+    }
+
+    /// The next-ending windows as they stand (I10).
+    #[must_use]
+    pub fn provisional(&self, wanted: impl Fn(Span, Level) -> bool) -> Vec<Row> {
+        match self.core.clock.time() {
+            Some(time) => {
+                self.core
+                    .board
+                    .provisional(time, &self.days, wanted, self.core.offset.unwrap_or(0))
+            }
+            None => Vec::new(),
+        }
+    }
+
+    #[must_use]
+    pub fn time(&self) -> Option<TimeMs> {
+        self.core.clock.time()
+    }
+
+    #[must_use]
+    pub fn watermark(&self) -> Option<TimeMs> {
+        self.core
+            .settings
+            .as_ref()
+            .and_then(|settings| self.core.clock.watermark(settings))
+    }
+
+    /// The newest event's time.
+    #[must_use]
+    pub fn last_event(&self) -> Option<TimeMs> {
+        self.core.last_event
+    }
+
+    /// The offset of the newest tick that came from a replay or simulator: its owner doesn't tick behind it (I2).
+    #[must_use]
+    pub fn foreign_tick(&self) -> Option<u64> {
+        self.core.foreign_tick
+    }
+
+    /// The settings that the log itself has stated.
+    #[must_use]
+    pub fn recorded_settings(&self) -> Option<&Settings> {
+        self.core.settings.as_ref().filter(|_| self.core.recorded)
+    }
+
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.core.counters
+    }
+
+    #[must_use]
+    pub fn contacts(&self) -> &BTreeMap<String, Contact> {
+        &self.core.contacts
+    }
+
+    /// The settings that hold.
+    #[must_use]
+    pub fn settings(&self) -> Option<&Settings> {
+        self.core.settings.as_ref()
+    }
+
+    /// The offset of the newest record taken in.
+    #[must_use]
+    pub fn offset(&self) -> Option<u64> {
+        self.core.offset
+    }
+
+    /// The state to be checkpointed: the core, and apart from it the ids seen.
+    #[must_use]
+    pub fn state(&self) -> (&Core<D>, &Dedup) {
+        (&self.core, &self.dedup)
+    }
+
+    #[must_use]
+    pub fn days(&self) -> &Days {
+        &self.days
+    }
+}
+
+fn days_of(settings: &Settings) -> Result<Days, String> {
+    let zone = jiff::tz::TimeZone::get(&settings.zone)
+        .map_err(|error| format!("zone '{}': {error}", settings.zone))?;
+    Ok(Days::new(zone))
+}
+
+fn reject(event: &Event<'_>, code: Code, pointer: &str, message: String) -> Reject {
+    Reject {
+        code,
+        pointer: pointer.to_owned(),
+        message,
+        id: Some(event.id.to_string()),
+    }
+}

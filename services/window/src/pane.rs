@@ -1,0 +1,83 @@
+//! Panes: ten seconds of one series, and the row that a window of them becomes.
+
+use serde::{Deserialize, Serialize};
+use yiping_event::TimeMs;
+
+use crate::{histogram::Histogram, key::Level, metric::Shape, span::Span};
+
+/// The base slice of event time, in ms. Every slide and every day boundary is a multiple of it.
+pub const PANE_MS: i64 = 10_000;
+
+/// Which pane a contribution at `t` falls into. Windows are half-open, [start, end); an instant `now` holds everything up to
+/// and including itself, so for levels a contribution at a boundary belongs before it.
+#[must_use]
+pub fn pane_of(t: i64, shape: Shape) -> i64 {
+    match shape {
+        Shape::Flow | Shape::Integral => t.div_euclid(PANE_MS),
+        Shape::Level => (t - 1).div_euclid(PANE_MS),
+    }
+}
+
+/// What is added up. Sums are integers in the metric's smallest unit (I8), so neither order nor partitioning changes a digit.
+///
+/// Arithmetic wraps: only differences of running sums are ever used, and those fit.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Agg {
+    pub num: i64,
+    pub den: i64,
+    /// How many observations stand behind it.
+    pub n: i64,
+    /// Integrals only: what a change of level inside the pane adds up to the pane's end, in unit·ms.
+    pub area_num: i64,
+    pub area_den: i64,
+    pub hist: Histogram,
+}
+
+impl Agg {
+    pub fn add(&mut self, other: &Agg, sign: i64) {
+        self.num = self.num.wrapping_add(sign.wrapping_mul(other.num));
+        self.den = self.den.wrapping_add(sign.wrapping_mul(other.den));
+        self.n = self.n.wrapping_add(sign.wrapping_mul(other.n));
+        self.area_num = self
+            .area_num
+            .wrapping_add(sign.wrapping_mul(other.area_num));
+        self.area_den = self
+            .area_den
+            .wrapping_add(sign.wrapping_mul(other.area_den));
+        if !other.hist.is_empty() {
+            self.hist.add(&other.hist, sign);
+        }
+    }
+
+    #[must_use]
+    pub fn minus(&self, other: &Agg) -> Agg {
+        let mut difference = self.clone();
+        difference.add(other, -1);
+        difference
+    }
+
+    #[must_use]
+    pub fn is_zero(&self) -> bool {
+        *self == Agg::default()
+    }
+}
+
+/// One partition's part of one window: absolute, never a difference (I3). Published figures are made by merging the rows of all
+/// partitions and applying the catalogue's formula.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    pub metric: String,
+    pub level: Level,
+    pub key: String,
+    pub span: Span,
+    pub start: TimeMs,
+    pub end: TimeMs,
+    pub num: i64,
+    pub den: i64,
+    pub n: i64,
+    pub hist: Vec<(u16, i64)>,
+    /// The window was published, and what it held has moved elsewhere (a call whose offer became known): hide it.
+    pub gone: bool,
+    /// The offset of the record that made this revision.
+    pub offset: u64,
+}
