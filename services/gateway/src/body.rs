@@ -3,14 +3,17 @@
 use std::io::Read;
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, BodyDataStream};
 use axum::http::{HeaderMap, StatusCode, header};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
 
 use crate::problem::Problem;
 
 /// A sender that takes longer holds memory that others need.
 const RECEIVE: Duration = Duration::from_secs(30);
+/// Of a body that is refused, so many times the limit is read over; then the connection is closed.
+const DRAINED_LIMITS: usize = 8;
 /// zstd frames that ask for a larger window than 8 MiB are refused before it is allocated.
 const ZSTD_WINDOW_LOG: u32 = 23;
 
@@ -46,11 +49,41 @@ pub fn need(headers: &HeaderMap, encoding: Encoding, limit: usize) -> Result<usi
 
 /// Receives the body as it was sent.
 pub async fn receive(body: Body, limit: usize) -> Result<Bytes, Problem> {
-    match tokio::time::timeout(RECEIVE, axum::body::to_bytes(body, limit)).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        // axum keeps the kind of fault to itself; a body that broke off will not read the answer anyway.
-        Ok(Err(_)) => Err(too_large(limit)),
-        Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive within 30 s")),
+    let late = || Problem::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive within 30 s");
+    tokio::time::timeout(RECEIVE, collect(body, limit)).await.map_err(|_| late())?
+}
+
+async fn collect(body: Body, limit: usize) -> Result<Bytes, Problem> {
+    let mut chunks = body.into_data_stream();
+    let mut all = BytesMut::new();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|_| Problem::bad_request("the body broke off"))?;
+        if all.len() + chunk.len() > limit {
+            drop(all);
+            drain(chunks, limit).await;
+            return Err(too_large(limit));
+        }
+        all.extend_from_slice(&chunk);
+    }
+    Ok(all.freeze())
+}
+
+/// Reads over a body that nobody wants: a sender that finds the connection closed while it still writes never reads the
+/// answer. One that asked before it sent (`Expect`) has its answer without.
+pub async fn discard(headers: &HeaderMap, body: Body, limit: usize) {
+    if !headers.contains_key(header::EXPECT) {
+        // Whether it came to an end or not, the answer is the same.
+        let _ = tokio::time::timeout(RECEIVE, drain(body.into_data_stream(), limit)).await;
+    }
+}
+
+async fn drain(mut chunks: BodyDataStream, limit: usize) {
+    let mut left = limit.saturating_mul(DRAINED_LIMITS);
+    while let Some(Ok(chunk)) = chunks.next().await {
+        left = left.saturating_sub(chunk.len());
+        if left == 0 {
+            return;
+        }
     }
 }
 

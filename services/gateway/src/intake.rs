@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde_json::{Value, json};
+use tokio::sync::OwnedSemaphorePermit;
 use yiping_event::{Code, Reject, Stream};
 use yiping_log::NewRecord;
 use yiping_runtime::metrics::Outcome;
@@ -27,6 +28,14 @@ use crate::tokens::Token;
 const FULL_RETRY_S: u32 = 1;
 /// When the log is slow, it needs longer.
 const LOG_RETRY_S: u32 = 5;
+
+/// A request that may send its body.
+struct Admitted {
+    token: Arc<Token>,
+    form: Form,
+    encoding: Encoding,
+    room: InFlight,
+}
 
 /// What became of a request's events.
 #[derive(Default)]
@@ -46,21 +55,20 @@ pub async fn post(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let token = gateway.token(&headers)?;
+    let limit = gateway.deps.limits.max_body_bytes;
+    let Admitted { token, form, encoding, room: _room } = match gateway.admit(&headers) {
+        Ok(admitted) => admitted,
+        Err(problem) => {
+            body::discard(&headers, body, limit).await;
+            return Err(problem);
+        }
+    };
     let dry_run = query.is_some_and(|query| query.split('&').any(|pair| pair == "dry_run=true" || pair == "dry_run"));
-    let form = Form::of(&headers)?;
-    let encoding = Encoding::of(&headers)?;
-    let limits = &gateway.deps.limits;
-
-    let need = body::need(&headers, encoding, limits.max_body_bytes)?;
-    let full = || Problem::new(StatusCode::TOO_MANY_REQUESTS, "too much is being worked on").retry_after(FULL_RETRY_S);
-    let _room = gateway.room.clone().try_acquire_many_owned(u32::try_from(need).unwrap_or(u32::MAX)).map_err(|_| full())?;
-    let _gauge = InFlight::new(&gateway, need);
-    let packed = body::receive(body, limits.max_body_bytes).await?;
+    let packed = body::receive(body, limit).await?;
 
     // Tens of milliseconds of work for a large body: not on a thread that serves others.
     let judging = {
-        let (gateway, limit) = (gateway.clone(), limits.max_body_bytes);
+        let gateway = gateway.clone();
         tokio::task::spawn_blocking(move || body::unpack(packed, encoding, limit).map(|body| gateway.judge(form, &token, &body)))
     };
     let judged = judging.await.map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "judging broke off; nothing was stored"))?;
@@ -73,6 +81,15 @@ pub async fn post(
 }
 
 impl Gateway {
+    /// All that can be said before the body is there.
+    fn admit(self: &Arc<Self>, headers: &HeaderMap) -> Result<Admitted, Problem> {
+        let token = self.token(headers)?;
+        let form = Form::of(headers)?;
+        let encoding = Encoding::of(headers)?;
+        let need = body::need(headers, encoding, self.deps.limits.max_body_bytes)?;
+        Ok(Admitted { token, form, encoding, room: InFlight::enter(self, need)? })
+    }
+
     fn judge(&self, form: Form, token: &Token, body: &Bytes) -> Judged {
         let mut judged = Judged::default();
         let now = (self.deps.clock)();
@@ -185,17 +202,20 @@ impl Judged {
     }
 }
 
-/// Shows a body in the gauge for as long as it is being worked on.
+/// The room that a body takes for as long as it is being worked on, also in the gauge.
 struct InFlight {
     gateway: Arc<Gateway>,
     bytes: i64,
+    _room: OwnedSemaphorePermit,
 }
 
 impl InFlight {
-    fn new(gateway: &Arc<Gateway>, bytes: usize) -> Self {
-        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
-        gateway.deps.metrics.gateway.in_flight_bytes.add(bytes);
-        Self { gateway: gateway.clone(), bytes }
+    fn enter(gateway: &Arc<Gateway>, bytes: usize) -> Result<Self, Problem> {
+        let full = || Problem::new(StatusCode::TOO_MANY_REQUESTS, "too much is being worked on").retry_after(FULL_RETRY_S);
+        let wanted = u32::try_from(bytes).map_err(|_| full())?;
+        let room = gateway.room.clone().try_acquire_many_owned(wanted).map_err(|_| full())?;
+        gateway.deps.metrics.gateway.in_flight_bytes.add(i64::from(wanted));
+        Ok(Self { gateway: gateway.clone(), bytes: i64::from(wanted), _room: room })
     }
 }
 

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
@@ -91,7 +91,7 @@ pub struct Tokens {
 }
 
 struct Current {
-    seen: Option<(SystemTime, u64)>,
+    seen: Option<Stamp>,
     tokens: Vec<Arc<Token>>,
 }
 
@@ -137,9 +137,12 @@ impl Tokens {
     }
 }
 
-fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
+/// What tells one state of the file from the next: a file renamed into place within the clock's grain has another inode.
+type Stamp = (SystemTime, u64, u64);
+
+fn stamp(path: &Path) -> Option<Stamp> {
     let meta = fs::metadata(path).ok()?;
-    Some((meta.modified().ok()?, meta.len()))
+    Some((meta.modified().ok()?, meta.len(), meta.ino()))
 }
 
 fn read(path: &Path) -> Result<Vec<Arc<Token>>, TokenError> {

@@ -4,7 +4,7 @@
 
 mod fixture;
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::time::Duration;
 
 use fixture::*;
@@ -171,6 +171,30 @@ async fn a_small_body_that_unpacks_to_a_huge_one_is_refused() {
         assert!(bomb.len() < 200_000);
         let sent = gateway.post(&token, ONE, bomb).header("content-encoding", encoding).send().await.unwrap();
         assert_eq!(answer(sent).await.0, 413, "{encoding}");
+    }
+}
+
+#[tokio::test]
+async fn a_sender_that_writes_all_before_it_reads_still_gets_the_answer() {
+    let gateway = Fixture::start().await;
+    let token = gateway.token("bus", &[Stream::Bus]);
+    let address = gateway.base.trim_start_matches("http://").to_owned();
+    for (status, token) in [("413", token.as_str()), ("401", "yp_nobody")] {
+        let head = format!(
+            "POST /v1/events HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer {token}\r\ncontent-type: {ONE}\r\ncontent-length: {}\r\n\r\n",
+            30 << 20
+        );
+        let address = address.clone();
+        let answer = tokio::task::spawn_blocking(move || {
+            let mut socket = std::net::TcpStream::connect(address).unwrap();
+            socket.write_all(head.as_bytes()).unwrap();
+            socket.write_all(&vec![b' '; 30 << 20]).unwrap();
+            let mut answer = String::new();
+            socket.read_to_string(&mut answer).unwrap();
+            answer
+        });
+        let answer = answer.await.unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
     }
 }
 
