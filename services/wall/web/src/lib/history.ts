@@ -1,7 +1,8 @@
 // What the detail panel asks the server for: a figure's last day, and the catalogue.
 
 import { timeMs } from './state';
-import type { CatalogueEntry, MetricRow } from './types';
+import type { Show } from './panels';
+import type { CatalogueEntry, MetricRow, SparkPoint } from './types';
 
 const DAY_MS = 86_400_000;
 
@@ -19,6 +20,12 @@ export async function history(metric: string, span: string, nowMs: number, signa
   if (!answer.ok) throw new Error(`history: ${answer.status}`);
   const { rows } = (await answer.json()) as { rows: MetricRow[] };
   return rows.sort((a, b) => (timeMs(a.window_end) ?? 0) - (timeMs(b.window_end) ?? 0));
+}
+
+/** The rows as points of a curve, in the unit in which the figure is shown. */
+export function historyPoints(rows: MetricRow[], show: Show): SparkPoint[] {
+  const value = (r: MetricRow) => (show === 'numerator' ? r.numerator : r.value === null ? null : show === 'percent' ? r.value * 100 : r.value);
+  return rows.map((r) => [timeMs(r.window_end) ?? 0, value(r)]);
 }
 
 let known: Promise<CatalogueEntry[]> | null = null;

@@ -54,6 +54,9 @@ interface RowSpec extends Query {
   name: string;
   caption: (world: World, row: MetricRow | undefined) => string;
 }
+export interface TrendSpec extends Query {
+  name: string;
+}
 interface PanelSpec extends Query {
   title: string;
   lead: string;
@@ -118,6 +121,26 @@ export const PANELS: Record<StreamId, PanelSpec> = {
       { name: '等待 P95', metric: 'hotline.wait_p95_s', span: '30m', show: 'count', unit: '秒', caption: () => '近 30 分' },
     ],
   },
+};
+
+/** What the trend columns of the widest wall show beside each panel: the last day of two figures. */
+export const TRENDS: Record<StreamId, [TrendSpec, TrendSpec]> = {
+  bus: [
+    { name: '在线车辆', metric: 'bus.online_ratio', span: 'now', show: 'numerator', unit: '辆' },
+    { name: '准点率', metric: 'bus.on_time_ratio', span: '1h', show: 'percent', unit: '%' },
+  ],
+  parking: [
+    { name: '空余泊位', metric: 'parking.free_spaces', span: 'now', show: 'count', unit: '位' },
+    { name: '占用率', metric: 'parking.occupancy_ratio', span: '15m', show: 'percent', unit: '%' },
+  ],
+  elder: [
+    { name: '来电', metric: 'elder.calls', span: '1h', show: 'count', unit: '通/时' },
+    { name: '60 秒应答', metric: 'elder.sos_ack_60s_ratio', span: '24h', show: 'percent', unit: '%' },
+  ],
+  hotline: [
+    { name: '来电', metric: 'hotline.calls', span: '1h', show: 'count', unit: '通/时' },
+    { name: '接通率', metric: 'hotline.connect_ratio', span: '30m', show: 'percent', unit: '%' },
+  ],
 };
 
 /** A figure's text by the way it is shown; null where the row has no value. */

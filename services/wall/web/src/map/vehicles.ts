@@ -21,7 +21,7 @@ type Stamp = { canvas: HTMLCanvasElement; half: number };
 export class VehiclePainter implements Painter {
   #version = 0;
   #movedMs = -Infinity;
-  #stamps: { unit: number; kinds: Record<Kind, Stamp>; small: Stamp } | null = null;
+  #stamps: { unit: number; kinds: Record<Kind, Stamp>; small: Record<Kind, Stamp> } | null = null;
 
   constructor(
     private readonly fleet: Fleet,
@@ -55,10 +55,10 @@ export class VehiclePainter implements Painter {
         const lon = step.fromLon + (step.lon - step.fromLon) * eased;
         const lat = step.fromLat + (step.lat - step.fromLat) * eased;
         const inMuted = box && lon > box[0] && lon < box[2] && lat > box[1] && lat < box[3];
-        if (inMuted && kind !== 'running') continue;
+        if (inMuted && kind === 'late') continue;
         const [x, y] = at(lon, lat);
         if (x < -20 || y < -20 || x > width + 20 || y > height + 20) continue;
-        const stamp = inMuted ? stamps.small : stamps.kinds[kind];
+        const stamp = (inMuted ? stamps.small : stamps.kinds)[kind];
         g.drawImage(stamp.canvas, x - stamp.half, y - stamp.half, stamp.half * 2, stamp.half * 2);
       }
     }
@@ -69,17 +69,17 @@ export class VehiclePainter implements Painter {
     if (this.#stamps?.unit === u) return this.#stamps;
     const { accent, warn, mute, sea, land } = this.theme;
     const r = Math.max(1.6, (this.manner.close ? 7 : 5.5) * u);
-    const disc = (radius: number, alpha: number) =>
+    const disc = (radius: number, alpha: number, colour: string) =>
       stamp(radius + 1, (g) => {
         g.globalAlpha = alpha;
-        g.fillStyle = accent;
+        g.fillStyle = colour;
         g.arc(0, 0, radius, 0, 7);
         g.fill();
       });
     this.#stamps = {
       unit: u,
       kinds: {
-        running: disc(r, 0.92),
+        running: disc(r, 0.92, accent),
         late: stamp(r * 1.7 + 2, (g) => {
           const d = r * 1.65;
           g.fillStyle = warn;
@@ -102,7 +102,7 @@ export class VehiclePainter implements Painter {
           g.stroke();
         }),
       },
-      small: disc(r * 0.7, 0.4),
+      small: { running: disc(r * 0.7, 0.4, accent), late: disc(r * 0.7, 0.4, warn), lost: disc(r * 0.7, 0.3, mute) },
     };
     return this.#stamps;
   }
