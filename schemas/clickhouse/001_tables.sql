@@ -21,7 +21,8 @@ CREATE TABLE IF NOT EXISTS city.metric_rows
     n            Int64 CODEC(ZSTD),
     hist         Map(UInt16, Int64) CODEC(ZSTD),
     gone         Bool,
-    incomplete   Bool
+    incomplete   Bool,
+    INDEX by_start window_start TYPE minmax GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(revision)
 PARTITION BY toMonday(window_end)

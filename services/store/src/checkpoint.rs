@@ -43,7 +43,7 @@ pub struct PrunePolicy {
     pub newest: u32,
     /// One a day of each (stream, partition), for so many days.
     pub daily: u32,
-    /// A segment that no manifest names is dropped when it is older.
+    /// A segment that no manifest names is dropped when it is older; two hours at least.
     pub orphan_age: Duration,
 }
 
@@ -65,6 +65,9 @@ const FORMAT: u16 = 1;
 /// Largest segment, before compression.
 const SEGMENT_BYTES: usize = 4 << 20;
 const ZSTD_LEVEL: i32 = 3;
+/// A segment that is there is written again once an hour, so that no pruning takes one that a manifest is about to name:
+/// orphans live at least twice as long.
+const REWRITE_AFTER: Duration = Duration::from_secs(3_600);
 
 #[derive(Debug, Clone, Row, Serialize, Deserialize)]
 struct Manifest {
@@ -164,7 +167,7 @@ impl Store {
         let manifests = self.delete("checkpoint_manifests", &doomed, &[policy.newest.into(), policy.daily.into()]).await?;
         let doomed = "hash NOT IN (SELECT arrayJoin(segments) FROM city.checkpoint_manifests)
             AND written_at < now64(3) - toIntervalSecond(?)";
-        let segments = self.delete("checkpoint_segments", doomed, &[policy.orphan_age.as_secs()]).await?;
+        let segments = self.delete("checkpoint_segments", doomed, &[policy.orphan_age.max(REWRITE_AFTER * 2).as_secs()]).await?;
         Ok(Pruned { manifests, segments })
     }
 
@@ -183,8 +186,10 @@ impl Store {
         if hashes.is_empty() {
             return Ok(HashSet::new());
         }
-        let sql = "SELECT DISTINCT hash FROM city.checkpoint_segments WHERE hash IN ? AND written_at > now64(3) - INTERVAL 12 HOUR";
-        Ok(self.client().query(sql).bind(hashes).fetch_all::<String>().await?.into_iter().collect())
+        let sql = "SELECT DISTINCT hash FROM city.checkpoint_segments
+                   WHERE hash IN ? AND written_at > now64(3) - toIntervalSecond(?)";
+        let young = self.client().query(sql).bind(hashes).bind(REWRITE_AFTER.as_secs());
+        Ok(young.fetch_all::<String>().await?.into_iter().collect())
     }
 
     /// The parts, or why they can't be had. (The outer error: ClickHouse didn't answer, which says nothing about the checkpoint.)

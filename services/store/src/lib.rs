@@ -17,6 +17,7 @@ mod checkpoint;
 mod client;
 pub mod embedded;
 mod error;
+mod generation;
 pub mod libchdb;
 mod migrate;
 mod read;

@@ -12,6 +12,7 @@ mod supervisor;
 
 use std::{
     ffi::OsString,
+    fs::{File, TryLockError},
     net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -66,6 +67,8 @@ pub enum EmbeddedError {
     PortBusy { port: u16, setting: &'static str },
     #[error("{path}: {source}")]
     Folder { path: PathBuf, source: std::io::Error },
+    #[error("{0} is in use by another process's embedded ClickHouse: stop that one, or choose another data folder")]
+    InUse(PathBuf),
     #[error("the embedded ClickHouse could not be started: {0}")]
     Spawn(std::io::Error),
     #[error("the embedded ClickHouse ended before it was ready: {said}")]
@@ -82,12 +85,15 @@ pub struct Server {
     writer: Credentials,
     reader: Credentials,
     supervisor: Supervisor,
+    /// Held while the server lives: configuration and data are one process's.
+    _folder: File,
 }
 
 impl Server {
     /// Starts the server and returns when it answers.
     pub async fn start(options: EmbeddedOptions) -> Result<Self, EmbeddedError> {
         let data_dir = private_folder(&options.data_dir)?;
+        let folder = lock(&data_dir)?;
         let (writer, reader) = credentials::load_or_make(&data_dir)?;
         let (http_port, tcp_port) = pick_ports(options.http_port, options.tcp_port)?;
         let config = config::write(&data_dir, http_port, tcp_port, &writer, &reader)?;
@@ -101,7 +107,7 @@ impl Server {
         args.extend([options.lib.into_os_string(), config.into_os_string(), data_dir.join("data").into_os_string()]);
         let supervisor = Supervisor::start(exe, args).map_err(EmbeddedError::Spawn)?;
 
-        let server = Self { http_port, tcp_port, writer, reader, supervisor };
+        let server = Self { http_port, tcp_port, writer, reader, supervisor, _folder: folder };
         server.ready().await?;
         Ok(server)
     }
@@ -170,6 +176,17 @@ fn private_folder(folder: &Path) -> Result<PathBuf, EmbeddedError> {
     let at = |source| EmbeddedError::Folder { path: folder.to_owned(), source };
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder.join("data")).map_err(at)?;
     folder.canonicalize().map_err(at)
+}
+
+fn lock(folder: &Path) -> Result<File, EmbeddedError> {
+    let path = folder.join("lock");
+    let at = |source| EmbeddedError::Folder { path: path.clone(), source };
+    let file = File::options().create(true).append(true).open(&path).map_err(at)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(EmbeddedError::InUse(folder.to_owned())),
+        Err(TryLockError::Error(source)) => Err(at(source)),
+    }
 }
 
 /// Checks the ports that were asked for, and finds free ones where none was. Both are held until both are known, so they differ.

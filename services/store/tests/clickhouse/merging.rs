@@ -1,0 +1,227 @@
+//! `city.metrics`: partitions, generations and revisions become one row (I3, I4, I8).
+
+use rand::{RngExt, SeedableRng, rngs::SmallRng};
+use tokio_util::sync::CancellationToken;
+use yiping_store::{Batch, MetricFilter, MetricRow, MetricValue, Store};
+
+use crate::{MINUTE, T0, generation, metrics, row, status, store_or_skip};
+
+async fn read(store: &Store, metric: &str) -> Vec<MetricValue> {
+    store.metrics(&MetricFilter { metric: Some(metric.to_owned()), ..MetricFilter::default() }).await.unwrap()
+}
+
+async fn the_one(store: &Store, metric: &str) -> MetricValue {
+    let mut rows = read(store, metric).await;
+    assert_eq!(rows.len(), 1, "one row a window: {rows:?}");
+    rows.remove(0)
+}
+
+async fn write(store: &Store, batch: &Batch) {
+    store.write(batch, &CancellationToken::new()).await.unwrap();
+}
+
+#[tokio::test]
+async fn i8_two_partitions_merge_into_one_row_of_each_kind() {
+    let store = store_or_skip!();
+    let two = |metric: &str, a, b| vec![row(metric, T0, 0, 7, a), row(metric, T0, 1, 9, b)];
+    let rows = [
+        two("merge.count", (3, 0, 3), (4, 0, 4)),
+        two("merge.gauge", (30, 0, 1), (-4, 0, 1)),
+        two("merge.ratio", (3, 4, 4), (4, 4, 4)),
+        two("merge.fleet_ratio", (600, 650, 650), (786, 700, 700)),
+        // 10 km in 20 min, 20 km in 30 min; in mm and ms
+        two("merge.speed_kmh", (10_000_000, 1_200_000, 20), (20_000_000, 1_800_000, 30)),
+        two("merge.occupancy", (50, 100, 1), (25, 100, 1)),
+    ]
+    .concat();
+    write(&store, &metrics("merge", rows)).await;
+
+    let figures = |row: &MetricValue| (row.value, row.numerator, row.denominator, row.n);
+    assert_eq!(figures(&the_one(&store, "merge.count").await), (Some(7.0), 7.0, 1.0, 7));
+    assert_eq!(figures(&the_one(&store, "merge.gauge").await), (Some(26.0), 26.0, 1.0, 2));
+    assert_eq!(figures(&the_one(&store, "merge.ratio").await), (Some(0.875), 7.0, 8.0, 8));
+    // the fleet is a constant of the profile: joined, not summed
+    assert_eq!(figures(&the_one(&store, "merge.fleet_ratio").await), (Some(0.99), 1386.0, 1400.0, 1400));
+    assert_eq!(figures(&the_one(&store, "merge.speed_kmh").await), (Some(36.0), 30_000.0, 3_000.0, 50));
+    // an integral needs no five steps
+    assert_eq!(figures(&the_one(&store, "merge.occupancy").await), (Some(0.375), 75.0, 200.0, 2));
+    let merged = the_one(&store, "merge.count").await;
+    assert_eq!(merged.revision, (1 << 48) | 9);
+    assert_eq!((merged.window_start_ms, merged.window_end_ms), (T0 - 15 * MINUTE, T0));
+}
+
+/// As the spec of the buckets says, written once more.
+fn bucket(value: u64) -> u16 {
+    if value < 128 {
+        return value as u16;
+    }
+    let octave = 63 - value.leading_zeros() as u64 - 6;
+    (64 + octave * 64 + (value >> octave) - 64) as u16
+}
+
+#[tokio::test]
+async fn i8_a_percentile_over_partitions_is_that_of_all_values_within_one_percent() {
+    let store = store_or_skip!();
+    let mut random = SmallRng::seed_from_u64(1);
+    for (case, (n, bits)) in [(5, 7), (20, 12), (100, 17), (3_000, 24), (1_000, 40)].into_iter().enumerate() {
+        let window_end_ms = T0 + case as i64 * MINUTE;
+        let mut value = || random.random::<u64>() >> random.random_range(64 - bits..64);
+        let mut values: Vec<u64> = (0..n).map(|_| value()).collect();
+        let rows: Vec<MetricRow> = [0, 1]
+            .map(|partition| {
+                let own = values.iter().copied().enumerate().filter(|(at, _)| (at % 3 == 0) == (partition == 0));
+                let mut hist = std::collections::BTreeMap::<u16, i64>::new();
+                own.for_each(|(_, value)| *hist.entry(bucket(value)).or_default() += 1);
+                let own: i64 = hist.values().sum();
+                MetricRow { hist: hist.into_iter().collect(), ..row("merge.wait_p95_s", window_end_ms, partition, 1, (0, 0, own)) }
+            })
+            .into();
+        write(&store, &metrics("merge", rows)).await;
+        values.sort_unstable();
+        let naive = values[(0.95 * n as f64).ceil() as usize - 1] as f64 / 1000.0;
+        let merged = read(&store, "merge.wait_p95_s").await.pop().unwrap();
+        assert_eq!(merged.window_end_ms, window_end_ms);
+        assert_eq!((merged.numerator, merged.denominator, merged.n), (0.0, n as f64, n as i64));
+        let error = (merged.value.unwrap() - naive).abs() / naive;
+        assert!(error <= 0.01, "{case}: {:?} instead of {naive}", merged.value);
+    }
+}
+
+#[tokio::test]
+async fn below_five_there_is_no_ratio_but_a_count() {
+    let store = store_or_skip!();
+    let end = T0 - 60 * MINUTE;
+    let rows = vec![
+        row("merge.ratio", end, 0, 1, (2, 2, 2)),
+        row("merge.ratio", end, 1, 1, (2, 2, 2)),
+        row("merge.count", end, 0, 1, (1, 0, 1)),
+        row("merge.occupancy", end, 0, 1, (0, 0, 0)),
+        MetricRow { hist: vec![(7, 4)], ..row("merge.wait_p95_s", end, 0, 1, (0, 0, 4)) },
+    ];
+    write(&store, &metrics("merge", rows)).await;
+    let at = async |metric: &str| {
+        let mut rows = read(&store, metric).await;
+        rows.retain(|row| row.window_end_ms == end);
+        rows.pop().unwrap()
+    };
+    let ratio = at("merge.ratio").await;
+    assert_eq!((ratio.value, ratio.numerator, ratio.denominator, ratio.n), (None, 4.0, 4.0, 4));
+    assert_eq!(at("merge.count").await.value, Some(1.0));
+    assert_eq!(at("merge.occupancy").await.value, None, "no capacity, no occupancy");
+    assert_eq!(at("merge.wait_p95_s").await.value, None);
+}
+
+#[tokio::test]
+async fn i3_the_same_batch_twice_changes_nothing() {
+    let store = store_or_skip!();
+    let batch = metrics("twice", vec![row("twice.count", T0, 0, 7, (3, 0, 3)), row("twice.count", T0, 1, 7, (4, 0, 4))]);
+    write(&store, &batch).await;
+    let once = read(&store, "twice.count").await;
+    write(&store, &batch).await;
+    assert_eq!(read(&store, "twice.count").await, once);
+    assert_eq!(once[0].value, Some(7.0));
+}
+
+#[tokio::test]
+async fn i3_an_older_revision_after_a_newer_changes_nothing() {
+    let store = store_or_skip!();
+    write(&store, &metrics("older", vec![row("older.count", T0, 0, 9, (9, 0, 9))])).await;
+    write(&store, &metrics("older", vec![row("older.count", T0, 0, 8, (8, 0, 8))])).await;
+    assert_eq!(the_one(&store, "older.count").await.value, Some(9.0));
+    write(&store, &metrics("older", vec![row("older.count", T0, 0, 10, (10, 0, 10))])).await;
+    assert_eq!(the_one(&store, "older.count").await.value, Some(10.0));
+}
+
+#[tokio::test]
+async fn i4_a_window_is_read_from_the_newest_generation_that_covers_it() {
+    let store = store_or_skip!();
+    let second = |row: MetricRow| MetricRow { generation: 2, revision: (2 << 48) | 1, ..row };
+    let rows = vec![
+        row("lives.count", T0, 0, 5, (10, 0, 10)),
+        row("lives.count", T0 + MINUTE, 0, 6, (11, 0, 11)),
+        // the new life knows a window that it does not cover, and splits its own over two partitions
+        second(row("lives.count", T0, 0, 0, (1, 0, 1))),
+        second(row("lives.count", T0 + MINUTE, 0, 0, (20, 0, 20))),
+        second(row("lives.count", T0 + MINUTE, 1, 0, (2, 0, 2))),
+    ];
+    let generations = vec![generation("lives", 1, None), generation("lives", 2, Some(T0))];
+    write(&store, &Batch { metrics: rows, generations, ..Batch::default() }).await;
+    let values: Vec<Option<f64>> = read(&store, "lives.count").await.iter().map(|row| row.value).collect();
+    assert_eq!(values, [Some(10.0), Some(22.0)]);
+}
+
+#[tokio::test]
+async fn i3_a_gone_row_is_hidden_and_no_stale_writer_revives_it() {
+    let store = store_or_skip!();
+    let gone = |row: MetricRow| MetricRow { gone: true, ..row };
+    let rows = vec![
+        row("gone.count", T0, 0, 5, (1, 0, 1)),
+        gone(row("gone.count", T0, 0, 6, (0, 0, 0))),
+        row("gone.count", T0 + MINUTE, 0, 5, (1, 0, 1)),
+        gone(row("gone.count", T0 + MINUTE, 1, 8, (0, 0, 0))),
+    ];
+    write(&store, &metrics("gone", rows)).await;
+    write(&store, &metrics("gone", vec![row("gone.count", T0, 0, 5, (1, 0, 1))])).await;
+    let left = the_one(&store, "gone.count").await;
+    assert_eq!((left.window_end_ms, left.value), (T0 + MINUTE, Some(1.0)));
+    assert_eq!(left.revision, (1 << 48) | 8, "that a part went away is a revision too");
+}
+
+#[tokio::test]
+async fn i8_final_is_what_every_partition_that_has_time_has_passed() {
+    let store = store_or_skip!();
+    let rows = vec![row("final.count", T0, 0, 1, (1, 0, 1)), row("final.count", T0 + MINUTE, 0, 1, (2, 0, 2))];
+    let mut batch = metrics("final", rows);
+    // an old life's watermark and a partition without time say nothing
+    batch.status = vec![
+        status("final", 0, 1, Some(T0 - MINUTE)),
+        status("final", 0, 2, Some(T0 + 2 * MINUTE)),
+        status("final", 1, 2, Some(T0 + 1)),
+        status("final", 2, 2, None),
+    ];
+    write(&store, &batch).await;
+    let rows = read(&store, "final.count").await;
+    let finals: Vec<(bool, Option<i64>)> = rows.iter().map(|row| (row.is_final, row.watermark_ms)).collect();
+    assert_eq!(finals, [(true, Some(T0 + 1)), (false, Some(T0 + 1))]);
+    let mine: Vec<_> = store.streams().await.unwrap().into_iter().filter(|row| row.stream == "final").collect();
+    assert_eq!(mine.iter().map(|row| (row.partition, row.generation)).collect::<Vec<_>>(), [(0, 2), (1, 2), (2, 2)]);
+    assert_eq!((mine[0].accepted, mine[0].rejected, mine[0].watermark_ms), (9, 1, Some(T0 + 2 * MINUTE)));
+    assert_eq!(mine[2].watermark_ms, None);
+}
+
+#[tokio::test]
+async fn a_filter_takes_what_it_names() {
+    let store = store_or_skip!();
+    let rows = (0..10).map(|at| row("merge.gauge", T0 + (100 + at) * MINUTE, 0, 1, (at, 0, 1))).collect();
+    write(&store, &metrics("merge", rows)).await;
+    let filter = MetricFilter {
+        metric: Some("merge.gauge".into()),
+        level: Some("city".into()),
+        key: Some("city".into()),
+        span: Some("15m".into()),
+        from_ms: Some(T0 + 102 * MINUTE),
+        to_ms: Some(T0 + 108 * MINUTE),
+        limit: Some(3),
+    };
+    let values: Vec<f64> = store.metrics(&filter).await.unwrap().iter().filter_map(|row| row.value).collect();
+    assert_eq!(values, [5.0, 6.0, 7.0], "the newest three before 108, oldest first");
+    let none = MetricFilter { key: Some("it's nobody".into()), ..filter };
+    assert_eq!(store.metrics(&none).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_spark_has_at_most_72_points_and_ends_with_the_newest_final_one() {
+    let store = store_or_skip!();
+    let mut rows: Vec<MetricRow> = (0..240).map(|at| row("spark.count", T0 + at * MINUTE, 0, 1, (at, 0, at))).collect();
+    rows.push(row("spark.ratio", T0, 0, 1, (1, 1, 1)));
+    let mut batch = metrics("spark", rows);
+    batch.status = vec![status("spark", 0, 1, Some(T0 + 200 * MINUTE))];
+    write(&store, &batch).await;
+    let points = store.spark(T0).await.unwrap();
+    let counts: Vec<_> = points.iter().filter(|point| point.metric == "spark.count").collect();
+    assert!((60..=72).contains(&counts.len()), "{}", counts.len());
+    assert!(counts.is_sorted_by_key(|point| point.window_end_ms));
+    assert_eq!(counts.last().unwrap().value, Some(200.0));
+    let ratios: Vec<_> = points.iter().filter(|point| point.metric == "spark.ratio").collect();
+    assert_eq!(ratios.iter().map(|point| point.value).collect::<Vec<_>>(), [None]);
+}
