@@ -57,7 +57,9 @@ pub(crate) struct Fetched {
 /// What the background beat and the polling owner share.
 #[derive(Default)]
 struct Shared {
+    /// Not to be given to others yet: the owner's, and what it was told to let go since its last poll.
     holding: BTreeSet<Place>,
+    /// What the group gives us.
     granted: BTreeSet<Place>,
 }
 
@@ -65,6 +67,8 @@ pub(crate) struct LocalConsumer<S: Shelf> {
     shelf: Arc<S>,
     seat: Arc<Seat>,
     shared: Arc<Mutex<Shared>>,
+    /// What the owner knows to be its own.
+    ours: BTreeSet<Place>,
     positions: BTreeMap<Place, Offset>,
     paused: BTreeSet<Place>,
     /// Told as revoked; let go at the next poll.
@@ -94,6 +98,7 @@ impl<S: Shelf> LocalConsumer<S> {
             shelf,
             seat,
             shared,
+            ours: BTreeSet::new(),
             positions: BTreeMap::new(),
             paused: BTreeSet::new(),
             leaving: false,
@@ -106,37 +111,27 @@ impl<S: Shelf> LocalConsumer<S> {
     /// A change of the assignment that the owner doesn't know of yet. Losses first: they free others.
     fn assignment_change(&mut self) -> Option<Poll> {
         let mut shared = lock(&self.shared);
-        let lost: Vec<Place> = shared
-            .holding
-            .difference(&shared.granted)
-            .cloned()
-            .collect();
+        let lost: Vec<Place> = self.ours.difference(&shared.granted).cloned().collect();
         if !lost.is_empty() {
             for place in &lost {
+                self.ours.remove(place);
                 self.positions.remove(place);
                 self.paused.remove(place);
             }
             self.leaving = true;
             return Some(Poll::Revoked(lost));
         }
-        let gained: Vec<Place> = shared
-            .granted
-            .difference(&shared.holding)
-            .cloned()
-            .collect();
+        let gained: Vec<Place> = shared.granted.difference(&self.ours).cloned().collect();
         if gained.is_empty() {
             return None;
         }
-        shared.holding.extend(gained.iter().cloned());
+        self.ours.extend(gained.iter().cloned());
+        shared.holding.clone_from(&self.ours);
         Some(Poll::Assigned(gained))
     }
 
     async fn let_go(&mut self) -> Result<()> {
-        {
-            let mut shared = lock(&self.shared);
-            let Shared { holding, granted } = &mut *shared;
-            holding.retain(|place| granted.contains(place));
-        }
+        lock(&self.shared).holding.clone_from(&self.ours);
         beat(&self.shelf, &self.seat, &self.shared).await?;
         self.leaving = false;
         self.shelf.bell().send_replace(());
@@ -180,8 +175,7 @@ impl<S: Shelf> LocalConsumer<S> {
 
     fn held(&self, topic: &str, partition: Partition) -> Result<Place> {
         let place = (topic.to_owned(), partition);
-        let shared = lock(&self.shared);
-        if shared.holding.contains(&place) {
+        if self.ours.contains(&place) {
             Ok(place)
         } else {
             Err(LogError::NotAssigned {

@@ -58,7 +58,10 @@ impl Bench {
             .unwrap();
         let url = format!("kafka://{}", cluster.bootstrap_servers());
         // The mock lets a group wait for almost a whole session before it shares anew.
-        let options = BTreeMap::from([("kafka.session.timeout.ms".to_owned(), "3000".to_owned())]);
+        let options = BTreeMap::from([
+            ("kafka.session.timeout.ms".to_owned(), "3000".to_owned()),
+            ("kafka.heartbeat.interval.ms".to_owned(), "300".to_owned()),
+        ]);
         let log = yiping_log::open(&url, &options).await.unwrap();
         Some(Self {
             log,
@@ -353,6 +356,36 @@ async fn seek_goes_back_and_forth(bench: Bench) {
     }
 }
 
+async fn seek_and_pause_hold_amid_what_was_fetched_ahead(bench: Bench) {
+    bench.append(0, 0..3_000).await;
+    let mut member = bench.join("amid").await;
+    let begun = Instant::now();
+    while member.count() < 10 {
+        assert!(begun.elapsed() < PATIENCE);
+        member.step(10, Duration::from_millis(200)).await;
+    }
+    let before = member.count() as u32;
+    member.consumer.pause(&bench.topic, 0).await.unwrap();
+    assert_eq!(
+        member.step(10, Duration::from_millis(300)).await,
+        Poll::Idle,
+        "it is paused"
+    );
+    member.consumer.resume(&bench.topic, 0).await.unwrap();
+    member
+        .until("some more", |m| m.count() as u32 > before)
+        .await;
+    assert_eq!(
+        member.payloads(0),
+        numbers(0..member.count() as u32),
+        "goes on where it was"
+    );
+    member.got.clear();
+    member.consumer.seek(&bench.topic, 0, 2_500).await.unwrap();
+    member.until("the rest", |m| m.count() >= 500).await;
+    assert_eq!(member.payloads(0), numbers(2_500..3_000));
+}
+
 async fn a_paused_partition_is_silent_and_stays_ours(bench: Bench) {
     let mut member = bench.join("pauser").await;
     member
@@ -618,6 +651,7 @@ on_every_log! {
     nothing_comes_before_the_owner_says_from_where
     two_consumers_share_and_one_takes_over_when_the_other_closes
     seek_goes_back_and_forth
+    seek_and_pause_hold_amid_what_was_fetched_ahead
     a_paused_partition_is_silent_and_stays_ours
     committed_offsets_are_there_for_the_next_to_see
     the_head_is_known_while_reading

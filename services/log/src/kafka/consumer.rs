@@ -236,7 +236,10 @@ impl KafkaConsumer {
             Some((_, records)) => records.push(record_of(message)),
             None => {
                 let place = (message.topic().to_owned(), partition);
-                self.ready.push_back((place, vec![record_of(message)]));
+                // Between a revocation and our answer, librdkafka may still deliver what we no longer hold.
+                if self.held.contains_key(&place) {
+                    self.ready.push_back((place, vec![record_of(message)]));
+                }
             }
         }
     }
