@@ -13,19 +13,18 @@ use std::process::Command;
 use std::{env, fmt};
 
 const NODE_MIN: u32 = 20;
-/// Made by tools, not by people: no part of what the page is built from.
-const NOT_SOURCES: [&str; 6] = ["node_modules", "dist", "test-results", "playwright-report", ".vite", "coverage"];
+/// In `web/`, but no part of what the page is built from.
+const NOT_SOURCES: [&str; 7] =
+    ["node_modules", "dist", "test", "test-results", "playwright-report", ".vite", "coverage"];
 
 type Result<T> = std::result::Result<T, String>;
 
 fn main() {
     match page() {
-        Ok(dist) => {
-            println!("cargo::rerun-if-env-changed=YIPING_WEB_DIST\ncargo::rustc-env=YIPING_PAGE={}", dist.display())
-        }
+        Ok(()) => println!("cargo::rerun-if-env-changed=YIPING_WEB_DIST"),
         Err(why) => {
             println!("cargo::rerun-if-env-changed=YIPING_WEB_DIST");
-            println!("cargo::error=the wall's page was not built: {}", why.replace('\n', " | "));
+            println!("cargo::error=the wall's page was not built: {}", why.lines().next().unwrap_or_default());
             eprintln!("{why}");
             std::process::exit(1);
         }
@@ -33,7 +32,7 @@ fn main() {
 }
 
 /// Finds or builds the page, and writes the file by which the crate embeds it.
-fn page() -> Result<PathBuf> {
+fn page() -> Result<()> {
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is not set: run this through cargo")?);
     let dist = match env::var_os("YIPING_WEB_DIST").filter(|dir| !dir.is_empty()) {
         Some(dir) => ready(Path::new(&dir))?,
@@ -44,8 +43,7 @@ fn page() -> Result<PathBuf> {
         "#[derive(rust_embed::Embed)]\n#[folder = {:?}]\npub(crate) struct Dist;\n",
         dist.display().to_string()
     );
-    fs::write(out.join("dist.rs"), text).map_err(|e| format!("{}: {e}", out.display()))?;
-    Ok(dist)
+    fs::write(out.join("dist.rs"), text).map_err(|e| at(&out, e))
 }
 
 fn ready(dir: &Path) -> Result<PathBuf> {
@@ -79,7 +77,7 @@ fn sources(web: &Path) -> Result<Vec<PathBuf>> {
         for entry in fs::read_dir(dir).map_err(|e| at(dir, e))? {
             let path = entry.map_err(|e| at(dir, e))?.path();
             let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-            if NOT_SOURCES.contains(&name.as_str()) {
+            if dir == root && NOT_SOURCES.contains(&name.as_str()) {
                 continue;
             }
             if dir == root {

@@ -36,6 +36,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use yiping_catalogue::Catalogue;
 use yiping_city::City;
 use yiping_event::TimeMs;
 
@@ -56,8 +57,7 @@ const FIRST_ANSWERS: Duration = Duration::from_secs(2);
 pub struct WallDeps {
     pub source: Arc<dyn Source>,
     pub city: Arc<City>,
-    /// Body of `/api/catalogue`: `{"metrics": [entry, …]}`.
-    pub catalogue: serde_json::Value,
+    pub catalogue: Arc<Catalogue>,
     pub metrics: Registry,
     pub options: WallOptions,
 }
@@ -117,7 +117,7 @@ pub async fn serve(listener: TcpListener, deps: WallDeps, cancel: CancellationTo
         hub: Hub::new(page::build(), profile.about(), first, now()),
         source,
         gauges,
-        catalogue,
+        catalogue: serde_json::json!({ "metrics": catalogue.entries }),
         outline: profile.outline(),
         screens: Arc::new(Semaphore::new(options.max_screens)),
         desks: Semaphore::new(DESKS),

@@ -179,14 +179,15 @@ fn sos(row: &LiveEntity) -> Sos {
         district: Option<String>,
         street: Option<String>,
         state: Option<String>,
-        raised_ms: Option<i64>,
+        raised: Option<String>,
     }
     let case: Case = attrs(row).unwrap_or_default();
+    let raised = case.raised.and_then(|text| TimeMs::parse(&text).ok());
     Sos {
         case: row.key.clone(),
         district: case.district.unwrap_or_else(|| yiping_city::OTHER.to_owned()),
         street: case.street,
-        raised: TimeMs(case.raised_ms.unwrap_or(row.time_ms)),
+        raised: raised.unwrap_or(TimeMs(row.time_ms)),
         state: case.state.unwrap_or_else(|| "raised".to_owned()),
     }
 }
@@ -228,6 +229,17 @@ mod tests {
             assert_eq!(lot(&live("lot", "l", 0, odd)), None);
             assert_eq!(sos(&live("sos", "c", 7, odd)).raised, TimeMs(7));
         }
+    }
+
+    #[test]
+    fn a_case_counts_from_when_it_was_raised_not_from_its_last_event() {
+        let attrs =
+            r#"{"district":"环翠区","street":"竹岛街道","state":"not_connected","raised":"1970-01-01T00:00:05.000Z"}"#;
+        let case = sos(&live("sos", "c", 60_000, attrs));
+        assert_eq!(
+            (case.raised, case.state.as_str(), case.street.as_deref()),
+            (TimeMs(5_000), "not_connected", Some("竹岛街道"))
+        );
     }
 
     #[test]

@@ -264,3 +264,46 @@ fn grown<'a>(new: &'a Arc<BTreeMap<String, Points>>, old: &Arc<BTreeMap<String, 
 fn millis(points: &[(TimeMs, Option<f64>)]) -> Vec<(i64, Option<f64>)> {
     points.iter().map(|(time, value)| (time.0, *value)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_positions_of_a_whole_fleet_stay_small() {
+        let bus = |n: i32| Vehicle {
+            id: format!("v{n:04}"),
+            lon: 122.0 + f64::from(n) * 1e-4,
+            lat: 37.4 + f64::from(n) * 1e-5,
+            time: TimeMs(i64::from(n) * 10),
+            delay_s: Some(f64::from(n % 300)),
+        };
+        let fleet: Vec<Vehicle> = (0..1400).map(bus).collect();
+        let json = serde_json::to_string(&Vehicles { now: TimeMs(20_000), all: &fleet }).unwrap();
+        assert!(json.len() < 50_000, "{} bytes a second for each screen", json.len());
+    }
+
+    #[test]
+    fn a_vehicle_that_was_silent_for_a_day_is_not_sent() {
+        let at = |time| Vehicle { id: "v".into(), lon: 0.0, lat: 0.0, time: TimeMs(time), delay_s: None };
+        let rows = |all: &[Vehicle]| Vehicles { now: TimeMs(VEHICLE_MAX_AGE_MS), all }.on_the_road().count();
+        assert_eq!((rows(&[at(0)]), rows(&[at(-1)]), rows(&[at(i64::MIN)]), rows(&[at(i64::MAX)])), (1, 0, 0, 1));
+    }
+
+    #[test]
+    fn ages_of_vehicles_are_told_again_when_none_moves() {
+        let known = Known { vehicles: Arc::new(vec![]), ..Known::default() };
+        let mut before = View::new(known.clone(), TimeMs(0));
+        let mut told_at = Vec::new();
+        for second in 1..=25 {
+            let mut view = View::new(known.clone(), TimeMs(second * 1000));
+            let delta: serde_json::Value =
+                serde_json::from_slice(&view.delta(&before, "id").unwrap().unwrap()).unwrap();
+            if delta.get("vehicles").is_some() {
+                told_at.push(second);
+            }
+            before = view;
+        }
+        assert_eq!(told_at, [10, 20]);
+    }
+}

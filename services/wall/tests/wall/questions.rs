@@ -236,7 +236,15 @@ async fn history_is_answered_for_what_was_asked() {
 #[tokio::test]
 async fn catalogue_and_outline_are_given() {
     let wall = Wall::up(Memory::of(Answers::default()), fast()).await;
-    assert_eq!(wall.json("/api/catalogue").await["metrics"][0]["id"], "bus.online_ratio");
+    let catalogue = wall.json("/api/catalogue").await;
+    let online =
+        catalogue["metrics"].as_array().unwrap().iter().find(|entry| entry["id"] == "bus.online_ratio").unwrap();
+    assert_eq!(online["stream"], "bus");
+    assert!(
+        ["name_zh", "unit", "formula", "levels", "spans", "min_n", "thresholds"]
+            .iter()
+            .all(|member| online.get(member).is_some())
+    );
     let outline = wall.json("/api/outline").await;
     assert_eq!(outline["type"], "FeatureCollection");
     assert_eq!(outline["features"].as_array().unwrap().len(), City::weihai().districts.len());
