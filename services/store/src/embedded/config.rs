@@ -110,8 +110,8 @@ fn users(writer: &Credentials, reader: &Credentials) -> String {
       <profile>writer</profile>
       <quota>default</quota>
       <grants>
-        <query>GRANT CREATE DATABASE, CREATE TABLE, CREATE VIEW, ALTER, INSERT, SELECT ON city.*</query>
-        <query>GRANT DROP TABLE, DROP VIEW ON city._tmp_replace_*</query>
+        <query>GRANT CREATE DATABASE, CREATE TABLE, CREATE VIEW, DROP VIEW, ALTER, INSERT, SELECT ON city.*</query>
+        <query>GRANT DROP TABLE ON city._tmp_replace_*</query>
         <query>GRANT TABLE ENGINE ON *</query>
       </grants>
     </{writer}>
