@@ -1,5 +1,7 @@
 //! What only the embedded log promises: it outlives its process, is shared by processes, and forgets by age and size.
 
+#![expect(clippy::unwrap_used, reason = "a step that fails fails the test, with its line")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};

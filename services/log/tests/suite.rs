@@ -1,6 +1,8 @@
 //! What every log promises, checked on each: memory, embedded, Kafka as librdkafka's mock, and a real Kafka where
 //! `KAFKA_BROKERS` names one (`tests/kafka/start`).
 
+#![expect(clippy::unwrap_used, reason = "a step that fails fails the test, with its line")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
