@@ -3,7 +3,7 @@
 //! A log time that jumps moves every window of the city, so a step of the machine's clock is not followed but slewed (I2).
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use yiping_event::TimeMs;
 
@@ -21,7 +21,7 @@ pub fn steady_clock() -> Clock {
     let steady = Mutex::new(Steady::default());
     Arc::new(move || {
         let monotonic_ms = i64::try_from(begin.elapsed().as_millis()).unwrap_or(i64::MAX);
-        let wall_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX));
+        let wall_ms = yiping_runtime::clock::unix_ms();
         // Every field is set in one go at the end of `read`: a panic can't leave half of it.
         let mut steady = steady.lock().unwrap_or_else(PoisonError::into_inner);
         let (time, stepped_ms) = steady.read(monotonic_ms, wall_ms);

@@ -46,6 +46,10 @@ pub struct Log {
     pub partitions: u32,
     /// How long the embedded log keeps records, hours.
     pub retention_hours: u32,
+    /// How much the embedded log keeps, bytes; absent: the log's own default.
+    pub retention_bytes: Option<u64>,
+    /// Copies of a Kafka topic that is created by us; absent: the broker's default.
+    pub replication_factor: Option<u16>,
     /// librdkafka's own keys: `security.protocol`, `sasl.username`, …; a key `NAME_file` reads NAME's value from a file.
     #[serde(with = "read::dotted")]
     pub kafka: BTreeMap<String, String>,
@@ -223,11 +227,14 @@ impl Config {
         }
     }
 
-    /// What `yiping_log::open` takes beside the address: `kafka.NAME` → value and `retention_hours`.
+    /// What `yiping_log::open` takes beside the address: `kafka.NAME`, `retention.hours`, `retention.bytes`,
+    /// `replication.factor`.
     pub fn log_options(&self) -> BTreeMap<String, String> {
         let mut options: BTreeMap<String, String> =
             self.log.kafka.iter().map(|(name, value)| (format!("kafka.{name}"), value.clone())).collect();
-        options.insert("retention_hours".into(), self.log.retention_hours.to_string());
+        options.insert("retention.hours".into(), self.log.retention_hours.to_string());
+        options.extend(self.log.retention_bytes.map(|bytes| ("retention.bytes".into(), bytes.to_string())));
+        options.extend(self.log.replication_factor.map(|copies| ("replication.factor".into(), copies.to_string())));
         options
     }
 
@@ -268,7 +275,7 @@ impl Default for DataDir {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { url: None, partitions: 4, retention_hours: 7 * 24, kafka: BTreeMap::new() }
+        Self { url: None, partitions: 4, retention_hours: 7 * 24, retention_bytes: None, replication_factor: None, kafka: BTreeMap::new() }
     }
 }
 

@@ -111,7 +111,7 @@ fn two_listeners_on_one_port_are_a_fault_unless_the_port_is_any() {
 
 #[test]
 fn librdkafkas_own_keys_pass_through_dotted_or_nested() {
-    let (dir, path) = file("[log]\nurl = \"kafka://a:9092,b:9092\"\n[log.kafka]\n\"security.protocol\" = \"SASL_SSL\"\nssl.endpoint = true\nlinger_x = 5\n");
+    let (dir, path) = file("[log]\nurl = \"kafka://a:9092,b:9092\"\nretention_hours = 48\nreplication_factor = 3\n[log.kafka]\n\"security.protocol\" = \"SASL_SSL\"\nssl.endpoint = true\nlinger_x = 5\n");
     let secret = dir.path().join("kafka-password");
     std::fs::write(&secret, "007\n").unwrap();
     let secret = secret.display().to_string();
@@ -123,6 +123,8 @@ fn librdkafkas_own_keys_pass_through_dotted_or_nested() {
     assert_eq!(options["kafka.sasl.username"], "0042");
     assert_eq!(options["kafka.sasl.password"], "007");
     assert!(!options.contains_key("kafka.sasl.password_file"));
+    assert_eq!((&*options["retention.hours"], &*options["replication.factor"]), ("48", "3"));
+    assert!(!options.contains_key("retention.bytes"), "the log's own default");
 }
 
 #[test]

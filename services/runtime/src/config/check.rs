@@ -74,6 +74,8 @@ impl Config {
         const SECOND: Duration = Duration::from_secs(1);
         faults.range("log.partitions", self.log.partitions, 1, 1024);
         faults.range("log.retention_hours", self.log.retention_hours, 1, 24 * 366 * 10);
+        faults.range("log.retention_bytes", self.log.retention_bytes.unwrap_or(u64::MAX), 64 << 20, u64::MAX);
+        faults.range("log.replication_factor", self.log.replication_factor.unwrap_or(1), 1, 15);
         faults.range("gateway.max_body_bytes", self.gateway.max_body_bytes, 1024, 256 << 20);
         faults.range("store.run_ahead", self.store.run_ahead, 1_000, 100_000_000);
         if self.gateway.max_in_flight_bytes < self.gateway.max_body_bytes {
