@@ -23,4 +23,5 @@ pub use complete::{Feed, Mapped, content_id};
 pub use input::{Fault, Input, Item, Order, Tally, map_file, write_events};
 pub use mapping::{MapError, Mapping};
 pub use readers::{Format, ReadOptions, Row, RowError};
+pub use post::{Poster, Rejected, Verdict};
 pub use replay::{ReplayOptions, Speed, Summary, replay};

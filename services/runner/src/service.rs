@@ -284,7 +284,7 @@ impl<D: Domain + Send + Sync + 'static> Service<D> {
             generation: self.generation,
             partition,
         };
-        let silent = self.silent_before(partition, next.max(first), head).await;
+        let silent = silent_before(&*self.log, topic, partition, next.max(first), head).await;
         self.state_settings(&machine, &origin, head).await?;
         let (_, head) = self
             .log
@@ -307,24 +307,6 @@ impl<D: Domain + Send + Sync + 'static> Service<D> {
     fn fresh(&self) -> anyhow::Result<Machine<D>> {
         Machine::new(self.stream, &self.specs, self.settings.clone())
             .map_err(|error| anyhow::anyhow!("settings: {error}"))
-    }
-
-    /// How long the partition's last record lies back, by the log's own times.
-    async fn silent_before(&self, partition: u32, next: Offset, head: Offset) -> Duration {
-        if head == 0 || next < head {
-            return Duration::ZERO; // records to come tell the time themselves
-        }
-        let last = self
-            .log
-            .read(self.stream.topic(), partition, head - 1, 1)
-            .await;
-        let append = last
-            .ok()
-            .and_then(|records| records.first().map(|record| record.append_ms));
-        let gone = append.map_or(0, |append| {
-            (yiping_runtime::clock::unix_ms() - append).max(0)
-        });
-        Duration::from_millis(u64::try_from(gone).unwrap_or(0))
     }
 
     /// Writes our settings into the partition where it doesn't state them yet: they shape results, so they are data (I1).
@@ -535,6 +517,17 @@ async fn until_stopped<T, F: Future<Output = anyhow::Result<T>>>(
             }
         }
     }
+}
+
+/// How long the partition's last record lies back, by the log's own times.
+async fn silent_before(log: &dyn Log, topic: &str, partition: u32, next: Offset, head: Offset) -> Duration {
+    if head == 0 || next < head {
+        return Duration::ZERO; // records to come tell the time themselves
+    }
+    let last = log.read(topic, partition, head - 1, 1).await;
+    let append = last.ok().and_then(|records| records.first().map(|record| record.append_ms));
+    let gone = append.map_or(0, |append| (yiping_runtime::clock::unix_ms() - append).max(0));
+    Duration::from_millis(u64::try_from(gone).unwrap_or(0))
 }
 
 /// Which life of the stream's log this is (I4): the newest one as long as log and partition count are the same, else a new one

@@ -53,6 +53,16 @@ pub enum Faults {
     Hostile,
 }
 
+impl std::fmt::Display for Faults {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::None => "none",
+            Self::Usual => "usual",
+            Self::Hostile => "hostile",
+        })
+    }
+}
+
 /// The word is none of `none`, `usual`, `hostile`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected one of: none usual hostile")]

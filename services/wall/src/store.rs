@@ -40,7 +40,7 @@ impl Source for Store {
     }
 
     async fn vehicles(&self) -> anyhow::Result<Vec<Vehicle>> {
-        let (positions, delays) = tokio::try_join!(self.live("bus"), self.live("bus_delay"))?;
+        let (positions, delays) = tokio::try_join!(self.live("vehicle"), self.live("bus_delay"))?;
         Ok(vehicles(&positions, &delays))
     }
 

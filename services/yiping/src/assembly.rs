@@ -1,0 +1,308 @@
+//! A process from its targets: everything is read and bound before anything starts; what lets events in starts last and stops first.
+
+use std::{
+    io::{IsTerminal, Write},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::Context;
+use axum::Router;
+use prometheus::Registry;
+use tokio::net::TcpListener;
+use yiping_catalogue::Catalogue;
+use yiping_city::City;
+use yiping_event::Stream;
+use yiping_gateway::{GatewayDeps, Limits, RejectSeen, Tokens, collect_rejects, steady_clock};
+use yiping_log::Log;
+use yiping_runtime::{Admin, Config, Endpoints, Health, Life, Metrics, endpoints::Reader, net::bind};
+use yiping_store::{
+    Batch, RejectRow, Store, StoreOptions,
+    embedded::{EmbeddedOptions, Server},
+    libchdb,
+};
+use yiping_wall::{WallDeps, WallOptions};
+
+use crate::{
+    cli::RunArgs,
+    targets::{Part, parts},
+};
+
+/// How long a part may take to end well; the whole drain has 5 s.
+const DRAIN: Duration = Duration::from_secs(4);
+
+pub async fn run(args: RunArgs) -> anyhow::Result<()> {
+    let parts = parts(&args.target)?;
+    let config = Config::load(args.config.config.as_deref())?;
+    config.check()?;
+    let mut process = Process::build(config, &parts).await?;
+    if process.embedded {
+        process.endpoints.write(&process.config.data_dir.0).context("writing endpoints.json")?;
+    }
+    process.start(&parts, Router::new()).await?;
+    process.run().await
+}
+
+/// The city that the configuration names.
+pub fn city(config: &Config) -> anyhow::Result<City> {
+    city_at(config.city.profile.as_deref())
+}
+
+pub fn city_at(profile: Option<&Path>) -> anyhow::Result<City> {
+    match profile {
+        Some(folder) => City::load(folder).with_context(|| format!("the city profile {}", folder.display())),
+        None => Ok(City::weihai()),
+    }
+}
+
+/// A process with everything that its parts share, and nothing running yet but ClickHouse where it is embedded.
+pub struct Process {
+    pub config: Config,
+    pub endpoints: Endpoints,
+    /// Whether log or ClickHouse live in the data folder.
+    pub embedded: bool,
+    pub life: Life,
+    city: Arc<City>,
+    catalogue: Arc<Catalogue>,
+    registry: Registry,
+    metrics: Metrics,
+    health: Health,
+    log: Option<Arc<dyn Log>>,
+    clickhouse: ClickHouse,
+    listeners: Listeners,
+}
+
+struct ClickHouse {
+    server: Option<Server>,
+    writer: Store,
+    reader: Store,
+}
+
+struct Listeners {
+    admin: TcpListener,
+    wall: Option<TcpListener>,
+    gateway: Option<TcpListener>,
+}
+
+impl Process {
+    pub async fn build(config: Config, parts: &[Part]) -> anyhow::Result<Self> {
+        let city = Arc::new(city(&config)?);
+        let catalogue = Arc::new(Catalogue::builtin()?);
+        let wants = |part: Part| parts.contains(&part);
+        let listeners = Listeners {
+            admin: bind(config.admin.listen, "admin.listen").await?,
+            wall: if wants(Part::Wall) { Some(bind(config.wall.listen, "wall.listen").await?) } else { None },
+            gateway: if wants(Part::Gateway) { Some(bind(config.gateway.listen, "gateway.listen").await?) } else { None },
+        };
+        let registry = Registry::new();
+        let metrics = Metrics::new(&registry)?;
+        let health = Health::default();
+        let clickhouse = clickhouse(&config).await?;
+        migrate(&clickhouse.writer, &catalogue, &city).await?;
+        let needs_log = parts.iter().any(|part| part.needs().contains(&"log"));
+        let log = if needs_log {
+            let url = config.log_url();
+            Some(yiping_log::open(&url, &config.log_options()).await.with_context(|| format!("opening the log {url}"))?)
+        } else {
+            None
+        };
+        let address = |listener: &TcpListener| listener.local_addr().map(|address| format!("http://{address}"));
+        let endpoints = Endpoints {
+            wall: listeners.wall.as_ref().map(address).transpose()?,
+            gateway: listeners.gateway.as_ref().map(address).transpose()?,
+            admin: Some(address(&listeners.admin)?),
+            clickhouse: Some(match &clickhouse.server {
+                Some(server) => server.url(),
+                None => config.clickhouse_url(),
+            }),
+            token: None,
+            reader: clickhouse.server.as_ref().map(|server| Reader {
+                user: server.reader().user.clone(),
+                password: server.reader().password.clone(),
+            }),
+        };
+        let embedded = clickhouse.server.is_some() || config.log_url().starts_with("embedded:");
+        let life = Life::new(health.clone());
+        Ok(Process { config, endpoints, embedded, life, city, catalogue, registry, metrics, health, log, clickhouse, listeners })
+    }
+
+    /// Starts the parts. `routes` are added to the admin server's.
+    pub async fn start(&mut self, parts: &[Part], routes: Router) -> anyhow::Result<()> {
+        let admin = Admin::new(self.registry.clone(), self.health.clone()).merge(routes);
+        let listener = std::mem::replace(&mut self.listeners.admin, TcpListener::bind("127.0.0.1:0").await?);
+        self.life.spawn("admin", DRAIN, |cancel| async move { Ok(admin.serve(listener, cancel).await?) });
+        for part in parts {
+            match part {
+                Part::Wall => self.start_wall(),
+                Part::Domain(Stream::Bus) => self.start_domain::<yiping_bus::Bus>(Stream::Bus)?,
+                Part::Domain(Stream::Parking) => self.start_domain::<yiping_parking::Parking>(Stream::Parking)?,
+                Part::Domain(Stream::Hotline) => self.start_domain::<yiping_hotline::Hotline>(Stream::Hotline)?,
+                Part::Domain(Stream::Elder) => self.start_domain::<yiping_elder::Elder>(Stream::Elder)?,
+                Part::Gateway => self.start_gateway()?,
+            }
+        }
+        Ok(())
+    }
+
+    fn start_domain<D>(&mut self, stream: Stream) -> anyhow::Result<()>
+    where
+        D: yiping_window::Domain + Send + Sync + 'static,
+    {
+        let settings = self.config.streams.get(stream.as_str()).context("every stream has settings")?;
+        let deps = yiping_runner::Deps {
+            log: self.log()?,
+            store: self.clickhouse.writer.clone(),
+            catalogue: Arc::clone(&self.catalogue),
+            settings: yiping_runner::settings(settings, &self.city),
+            store_config: self.config.store.clone(),
+            ticks: settings.ticks,
+            partitions: self.config.log.partitions,
+            metrics: self.metrics.clone(),
+            health: self.health.part(stream.as_str()),
+        };
+        self.life.spawn(stream.as_str(), DRAIN, |cancel| yiping_runner::run::<D>(stream, deps, cancel));
+        Ok(())
+    }
+
+    fn start_wall(&mut self) {
+        let Some(listener) = self.listeners.wall.take() else { return };
+        let deps = WallDeps {
+            source: Arc::new(self.clickhouse.reader.clone()),
+            city: Arc::clone(&self.city),
+            catalogue: Arc::clone(&self.catalogue),
+            metrics: self.registry.clone(),
+            options: WallOptions::default(),
+        };
+        self.life.spawn("wall", DRAIN, |cancel| yiping_wall::serve(listener, deps, cancel));
+    }
+
+    fn start_gateway(&mut self) -> anyhow::Result<()> {
+        let log = self.log()?;
+        let store = self.clickhouse.writer.clone();
+        self.life.spawn("rejects", DRAIN, |cancel| async move {
+            let stop = cancel.clone();
+            let sink = move |seen: Vec<RejectSeen>| {
+                let (store, stop) = (store.clone(), stop.clone());
+                async move {
+                    let rejects = seen.into_iter().map(reject_row).collect();
+                    Ok(store.write(&Batch { rejects, ..Batch::default() }, &stop).await?)
+                }
+            };
+            collect_rejects(log, "yiping-rejects", sink, cancel).await
+        });
+        let Some(listener) = self.listeners.gateway.take() else { return Ok(()) };
+        let deps = GatewayDeps {
+            log: self.log()?,
+            city: Arc::clone(&self.city),
+            tokens: Arc::new(Tokens::open(self.config.tokens_path())?),
+            clock: steady_clock(),
+            metrics: self.metrics.clone(),
+            health: self.health.part("gateway"),
+            limits: Limits::from(&self.config.gateway),
+            partitions: self.config.log.partitions,
+        };
+        self.life.spawn("gateway", DRAIN, |cancel| yiping_gateway::serve(listener, deps, cancel));
+        Ok(())
+    }
+
+    fn log(&self) -> anyhow::Result<Arc<dyn Log>> {
+        self.log.clone().context("a part that needs the log was started without one")
+    }
+
+    pub fn city(&self) -> Arc<City> {
+        Arc::clone(&self.city)
+    }
+
+    /// Runs until stopped, then ends what it started.
+    pub async fn run(self) -> anyhow::Result<()> {
+        let Process { life, clickhouse, config, embedded, .. } = self;
+        let result = life.run().await;
+        if let Some(server) = clickhouse.server {
+            server.stop().await;
+        }
+        if embedded {
+            // an address that nobody answers misleads
+            let _ = Endpoints::remove(&config.data_dir.0);
+        }
+        Ok(result?)
+    }
+}
+
+/// A reject that the gateway made, as a row. Its stream is unknown where nothing could be read.
+fn reject_row(seen: RejectSeen) -> RejectRow {
+    RejectRow {
+        stream: Arc::from(seen.stream.map_or("", Stream::as_str)),
+        generation: 0, // of the gateway, not of a stream's log
+        partition: seen.partition,
+        offset: seen.offset,
+        time_ms: seen.time.0,
+        source: seen.source,
+        event_id: seen.id.unwrap_or_default(),
+        code: Arc::from(seen.code.as_str()),
+        pointer: seen.pointer,
+        message: seen.message,
+    }
+}
+
+/// Connects to ClickHouse, or starts the embedded one.
+async fn clickhouse(config: &Config) -> anyhow::Result<ClickHouse> {
+    let url = config.clickhouse_url();
+    let Some(folder) = url.strip_prefix("embedded:") else {
+        let password = config.clickhouse.password.as_ref().map_or("", yiping_runtime::config::Secret::expose);
+        let store = Store::connect(&url, &config.clickhouse.user, password, StoreOptions::default())?;
+        return Ok(ClickHouse { server: None, writer: store.clone(), reader: store });
+    };
+    let lib = library().await?;
+    let options = EmbeddedOptions {
+        http_port: config.clickhouse.http_port,
+        tcp_port: config.clickhouse.tcp_port,
+        ..EmbeddedOptions::new(PathBuf::from(folder), lib)
+    };
+    let server = Server::start(options).await.context("starting the embedded ClickHouse")?;
+    let connect = |user: &str, password: &str| Store::connect(&server.url(), user, password, StoreOptions::default());
+    let writer = connect(&server.writer().user, &server.writer().password)?;
+    let reader = connect(&server.reader().user, &server.reader().password)?;
+    Ok(ClickHouse { server: Some(server), writer, reader })
+}
+
+/// The embedded ClickHouse's library, fetched once; shows how far it is.
+async fn library() -> anyhow::Result<PathBuf> {
+    let terminal = std::io::stderr().is_terminal();
+    let mut shown = String::new();
+    let mut said = std::time::Instant::now();
+    let path = libchdb::ensure(|progress| {
+        let line = progress.to_string();
+        let due = said.elapsed() >= Duration::from_secs(if terminal { 0 } else { 5 });
+        if line != shown && (due || shown.is_empty()) {
+            said = std::time::Instant::now();
+            let end = if terminal { "" } else { "\n" };
+            let start = if terminal { "\r\x1b[K" } else { "" };
+            let _ = write!(std::io::stderr(), "{start}{line}{end}");
+            shown = line;
+        }
+    })
+    .await
+    .context("the embedded ClickHouse's library")?;
+    if terminal && !shown.is_empty() {
+        eprintln!();
+    }
+    Ok(path)
+}
+
+pub async fn migrate(store: &Store, catalogue: &Catalogue, city: &City) -> anyhow::Result<()> {
+    let defs = yiping_runner::defs(catalogue);
+    let constants = yiping_runner::constants(catalogue, city);
+    let sources = yiping_runner::expected_sources(city);
+    store.migrate(&defs, &constants, &sources).await.context("bringing ClickHouse's schema up to date")
+}
+
+/// Connects to (or starts) ClickHouse, brings its schema up to date, and lets it go.
+pub async fn migrate_once(config: &Config) -> anyhow::Result<()> {
+    let clickhouse = clickhouse(config).await?;
+    let result = migrate(&clickhouse.writer, &Catalogue::builtin()?, &city(config)?).await;
+    if let Some(server) = clickhouse.server {
+        server.stop().await;
+    }
+    result
+}

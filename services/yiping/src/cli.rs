@@ -1,0 +1,248 @@
+//! The commands and their arguments, as the README's table has them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use yiping_event::{Stream, TimeMs};
+use yiping_runtime::telemetry::LogFormat;
+use yiping_simulator::Faults;
+use yiping_window::Span;
+
+/// One screen for the whole city: rolling city metrics that equal a batch job over the complete log.
+#[derive(Debug, Parser)]
+#[command(name = "yiping", version, propagate_version = true)]
+pub struct Cli {
+    /// Form of the log lines on stderr: text or json
+    #[arg(long, global = true, default_value = "text")]
+    pub log_format: LogFormat,
+    /// Which log lines, as RUST_LOG: "info,yiping_gateway=debug"
+    #[arg(long, global = true)]
+    pub log: Option<String>,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// The whole system in one process, fed by the synthetic city
+    Demo(DemoArgs),
+    /// One or more targets, until stopped
+    Run(RunArgs),
+    /// The table of targets, and what each needs
+    Targets,
+    /// The synthetic city as NDJSON, one CloudEvent a line
+    Simulate(SimulateArgs),
+    /// Recorded data into a running gateway
+    Replay(ReplayArgs),
+    /// The metric rows of files of events, offline, as NDJSON
+    Compute(ComputeArgs),
+    /// Brings ClickHouse's schema up to date
+    Migrate(ConfigArgs),
+    /// Reads the configuration and names every fault at once
+    Check(ConfigArgs),
+    /// Departments' own payloads
+    #[command(subcommand)]
+    Feed(FeedCommand),
+    /// Departments' tokens
+    #[command(subcommand)]
+    Token(TokenCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum FeedCommand {
+    /// Tries a mapping offline: its events on stdout, what it could not read on stderr
+    Test(FeedTestArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Makes a token, prints it once, and adds its hash to the tokens file
+    New(TokenNewArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Where the demo keeps its log and its database; started again on it, it goes on
+    #[arg(long, default_value = "yiping-data")]
+    pub data_dir: PathBuf,
+    /// Port of the wall on 127.0.0.1 (0: any free one)
+    #[arg(long, default_value_t = 8080)]
+    pub port: u16,
+    /// Which city; kept in the data folder from the first start on
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Simulated seconds a second
+    #[arg(long, default_value_t = 1.0)]
+    pub speed: f64,
+    /// What goes wrong in the city: none, usual or hostile
+    #[arg(long, default_value = "usual")]
+    pub faults: Faults,
+}
+
+#[derive(Debug, Args)]
+pub struct ConfigArgs {
+    /// The TOML file; every key also as YIPING_SECTION__KEY
+    #[arg(long)]
+    pub config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// all, or some of: gateway bus parking hotline elder wall (see `yiping targets`)
+    #[arg(long, required = true, value_delimiter = ',')]
+    pub target: Vec<String>,
+    #[command(flatten)]
+    pub config: ConfigArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct SimulateArgs {
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// RFC 3339, with offset
+    #[arg(long, value_parser = time)]
+    pub start: TimeMs,
+    /// 90s, 10m, 24h
+    #[arg(long, value_parser = duration)]
+    pub duration: i64,
+    #[arg(long, value_delimiter = ',', default_values_t = Stream::ALL)]
+    pub streams: Vec<Stream>,
+    /// Multiplies the numbers of vehicles, lots and calls
+    #[arg(long, default_value_t = 1.0)]
+    pub scale: f64,
+    /// none, usual or hostile
+    #[arg(long, default_value = "none")]
+    pub faults: Faults,
+    /// A file, or - for stdout
+    #[arg(long, default_value = "-")]
+    pub out: PathBuf,
+    /// The city profile's folder; the built-in Weihai when absent
+    #[arg(long)]
+    pub profile: Option<PathBuf>,
+}
+
+/// How a department's rows are read.
+#[derive(Debug, Args)]
+pub struct FeedArgs {
+    /// ndjson, csv, gtfs-rt or gtfs-rt-json
+    #[arg(long, default_value = "ndjson")]
+    pub format: yiping_feed::Format,
+    /// A jq file that makes events of rows; NDJSON of events needs none
+    #[arg(long)]
+    pub map: Option<PathBuf>,
+    /// Names of the columns of a CSV file that has no header row
+    #[arg(long, value_delimiter = ',')]
+    pub columns: Option<Vec<String>>,
+    /// The feed's name, part of the ids made from content; the map's file name when absent
+    #[arg(long)]
+    pub name: Option<String>,
+    /// The `source` of events whose map names none
+    #[arg(long)]
+    pub source: Option<String>,
+    /// Zone of the time in poll files' names
+    #[arg(long, default_value = "UTC")]
+    pub zone: String,
+}
+
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    #[arg(long)]
+    pub stream: Stream,
+    #[command(flatten)]
+    pub feed: FeedArgs,
+    /// Data seconds a second, or max
+    #[arg(long, default_value = "max")]
+    pub speed: yiping_feed::Speed,
+    /// The gateway's address; from the data folder's endpoints.json when absent
+    #[arg(long)]
+    pub to: Option<String>,
+    /// A token with the right set_received (better: YIPING_TOKEN); from endpoints.json when absent
+    #[arg(long, env = "YIPING_TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
+    /// The running system's data folder
+    #[arg(long, default_value = "yiping-data")]
+    pub data_dir: PathBuf,
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct ComputeArgs {
+    #[arg(long)]
+    pub stream: Stream,
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub partitions: u32,
+    /// Only these, such as 1h,day,now
+    #[arg(long, value_delimiter = ',')]
+    pub spans: Option<Vec<Span>>,
+    /// A file, or - for stdout
+    #[arg(long)]
+    pub out: PathBuf,
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct FeedTestArgs {
+    #[command(flatten)]
+    pub feed: FeedArgs,
+    pub file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct TokenNewArgs {
+    /// The department's name; a token of that name is replaced
+    #[arg(long)]
+    pub name: String,
+    #[arg(long, value_delimiter = ',', required = true)]
+    pub streams: Vec<Stream>,
+    /// The sources it may send as; * stands for any text
+    #[arg(long, value_delimiter = ',', default_value = "*")]
+    pub sources: Vec<String>,
+    /// set_received: bring one's own receivedtime, and ticks (replay, simulator)
+    #[arg(long, value_delimiter = ',')]
+    pub rights: Vec<String>,
+    #[command(flatten)]
+    pub config: ConfigArgs,
+}
+
+fn time(text: &str) -> Result<TimeMs, String> {
+    TimeMs::parse(text).map_err(|error| format!("{error} (such as 2026-11-20T08:00:00+08:00)"))
+}
+
+/// `90s`, `10m`, `24h`, `7d` in ms.
+fn duration(text: &str) -> Result<i64, String> {
+    let wrong = || format!("'{text}' is no duration like 90s, 10m or 24h");
+    let unit = text.chars().last().ok_or_else(wrong)?;
+    let factor = match unit {
+        's' => 1_000,
+        'm' => 60_000,
+        'h' => 3_600_000,
+        'd' => 86_400_000,
+        _ => return Err(wrong()),
+    };
+    let count: i64 = text[..text.len() - unit.len_utf8()].parse().map_err(|_| wrong())?;
+    count.checked_mul(factor).filter(|ms| *ms > 0).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_have_a_unit() {
+        assert_eq!(duration("90s"), Ok(90_000));
+        assert_eq!(duration("24h"), Ok(86_400_000));
+        for wrong in ["", "90", "-1s", "0h", "1w", "h", "1时"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+}

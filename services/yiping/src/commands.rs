@@ -1,0 +1,78 @@
+//! The commands that do one thing and end.
+
+mod compute;
+mod feed;
+mod simulate;
+
+use std::io::Write;
+
+use anyhow::Context;
+use yiping_gateway::{Right, new_token};
+use yiping_runtime::Config;
+
+use crate::{
+    assembly,
+    cli::{ConfigArgs, TokenNewArgs},
+    targets::TARGETS,
+};
+
+pub use compute::compute;
+pub use feed::{feed_test, replay};
+pub use simulate::simulate;
+
+pub fn targets() -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    for target in &TARGETS {
+        writeln!(out, "{:<8} {:<62} needs {}", target.name, target.does, target.needs().join(", "))?;
+    }
+    Ok(())
+}
+
+pub fn check(args: ConfigArgs) -> anyhow::Result<()> {
+    let config = Config::load(args.config.as_deref())?;
+    config.check()?;
+    assembly::city(&config)?;
+    writeln!(std::io::stdout(), "the configuration is good")?;
+    Ok(())
+}
+
+pub async fn migrate(args: ConfigArgs) -> anyhow::Result<()> {
+    let config = Config::load(args.config.as_deref())?;
+    config.check()?;
+    assembly::migrate_once(&config).await
+}
+
+pub fn token_new(args: TokenNewArgs) -> anyhow::Result<()> {
+    let config = Config::load(args.config.config.as_deref())?;
+    let rights = args.rights.iter().map(|name| right(name)).collect::<anyhow::Result<_>>()?;
+    let made = new_token(args.name, args.streams, args.sources, rights)?;
+    let path = config.tokens_path();
+    made.save(&path).with_context(|| format!("adding the token to {}", path.display()))?;
+    eprintln!("this is the only time the token is shown; its hash is in {}", path.display());
+    writeln!(std::io::stdout(), "{}", made.secret)?;
+    Ok(())
+}
+
+fn right(name: &str) -> anyhow::Result<Right> {
+    match name {
+        "set_received" => Ok(Right::SetReceived),
+        other => anyhow::bail!("unknown right '{other}'; there is: set_received"),
+    }
+}
+
+/// Runs `write` on the file, or on stdout for `-`.
+fn output(path: &std::path::Path, write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let ended = if path.as_os_str() == "-" {
+        let mut out = std::io::BufWriter::with_capacity(1 << 16, std::io::stdout().lock());
+        write(&mut out).and_then(|()| Ok(out.flush()?))
+    } else {
+        let file = std::fs::File::create(path).with_context(|| format!("creating {}", path.display()))?;
+        let mut out = std::io::BufWriter::with_capacity(1 << 16, file);
+        write(&mut out).and_then(|()| Ok(out.flush()?))
+    };
+    match ended {
+        // a reader that has seen enough (`| head`) is no failure
+        Err(error) if error.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe) => Ok(()),
+        ended => ended,
+    }
+}

@@ -1,0 +1,240 @@
+//! The synthetic city, received by the real gateway as a department's platform would send it: in batches, again after a failure, and
+//! after a restart from where the gateway had last said yes. What is sent twice is counted once (I7).
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use axum::{Router, extract, http::StatusCode, routing::post};
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use yiping_city::City;
+use yiping_event::{Stream, TimeMs};
+use yiping_feed::Poster;
+use yiping_runtime::clock::unix_ms;
+use yiping_simulator::{Faults, Line, Options, Simulator};
+
+/// Events a request.
+const BATCH: usize = 1_000;
+/// A batch waits so long for more.
+const LINGER: Duration = Duration::from_millis(250);
+/// The gateway may be away so long; then the demo fails.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// A demo that slept longer than this begins a new day instead of catching up.
+const LONGEST_SLEEP_MS: i64 = 6 * HOUR;
+const MINUTE: i64 = 60_000;
+const HOUR: i64 = 60 * MINUTE;
+
+/// How much of the past a new demo begins with, so that its windows are not empty.
+fn history(stream: Stream) -> i64 {
+    match stream {
+        Stream::Bus => 15 * MINUTE,
+        Stream::Parking => 70 * MINUTE,
+        Stream::Hotline | Stream::Elder => 24 * HOUR + 10 * MINUTE,
+    }
+}
+
+/// What a demo was started with and how far it has come: `demo.json` in the data folder.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Story {
+    pub seed: u64,
+    pub faults: String,
+    /// When each stream's first event was received. `yiping simulate --seed … --start …` tells the same story.
+    pub since: BTreeMap<Stream, String>,
+    /// Everything received before this is in the log.
+    pub sent: BTreeMap<Stream, String>,
+}
+
+impl Story {
+    const FILE: &str = "demo.json";
+
+    /// The story of a data folder, told on; or a new one.
+    pub fn of(dir: &Path, seed: u64, faults: Faults) -> anyhow::Result<Self> {
+        let path = dir.join(Self::FILE);
+        if let Ok(text) = std::fs::read(&path) {
+            let story: Story = serde_json::from_slice(&text).with_context(|| format!("reading {}", path.display()))?;
+            let told = story.sent.values().filter_map(|time| TimeMs::parse(time).ok()).min();
+            if told.is_some_and(|told| unix_ms() - told.0 <= LONGEST_SLEEP_MS) {
+                return Ok(story);
+            }
+            tracing::warn!("the demo slept for more than 6 hours: its city goes on from now, with a gap");
+            return Ok(Self::new(story.seed, story.faults));
+        }
+        Ok(Self::new(seed, faults.to_string()))
+    }
+
+    fn new(seed: u64, faults: String) -> Self {
+        let now = unix_ms() / 1_000 * 1_000;
+        let since: BTreeMap<_, _> =
+            Stream::ALL.into_iter().map(|stream| (stream, TimeMs(now - history(stream)).to_string())).collect();
+        Story { seed, faults, sent: since.clone(), since }
+    }
+
+    fn save(&self, dir: &Path) -> anyhow::Result<()> {
+        let fresh = dir.join("demo.json.new");
+        std::fs::write(&fresh, serde_json::to_vec_pretty(self)?)?;
+        Ok(std::fs::rename(fresh, dir.join(Self::FILE))?)
+    }
+}
+
+/// Stops and starts single streams' feeds, to show what the wall makes of a silent one.
+#[derive(Clone, Default)]
+pub struct Valves(Arc<BTreeMap<Stream, AtomicBool>>);
+
+impl Valves {
+    pub fn new() -> Self {
+        Valves(Arc::new(Stream::ALL.into_iter().map(|stream| (stream, AtomicBool::new(false))).collect()))
+    }
+
+    fn closed(&self, stream: Stream) -> bool {
+        self.0.get(&stream).is_some_and(|closed| closed.load(Ordering::Relaxed))
+    }
+
+    /// `POST /demo/feeds/{stream}/stop` and `/start`.
+    pub fn routes(&self) -> Router {
+        let valves = self.clone();
+        let turn = move |extract::Path((stream, action)): extract::Path<(String, String)>| {
+            let valves = valves.clone();
+            async move {
+                let closed = match action.as_str() {
+                    "stop" => true,
+                    "start" => false,
+                    _ => return StatusCode::NOT_FOUND,
+                };
+                match stream.parse::<Stream>().ok().and_then(|stream| valves.0.get(&stream)) {
+                    Some(valve) => {
+                        valve.store(closed, Ordering::Relaxed);
+                        StatusCode::NO_CONTENT
+                    }
+                    None => StatusCode::NOT_FOUND,
+                }
+            }
+        };
+        Router::new().route("/demo/feeds/{stream}/{action}", post(turn))
+    }
+}
+
+pub struct Feeder {
+    pub dir: PathBuf,
+    pub story: Story,
+    pub city: Arc<City>,
+    pub gateway: String,
+    pub token: String,
+    /// Simulated seconds a second.
+    pub speed: f64,
+    pub valves: Valves,
+}
+
+impl Feeder {
+    /// Feeds all streams until cancelled.
+    pub async fn run(self, cancel: CancellationToken) -> anyhow::Result<()> {
+        self.story.save(&self.dir)?;
+        let faults: Faults = self.story.faults.parse().map_err(|_| anyhow::anyhow!("demo.json: unknown faults"))?;
+        let story = Arc::new(Mutex::new(self.story.clone()));
+        let began = (Instant::now(), unix_ms());
+        let mut streams = tokio::task::JoinSet::new();
+        for (stream, from) in &self.story.sent {
+            let options = Options {
+                start: TimeMs::parse(from).map_err(|error| anyhow::anyhow!("demo.json: {error}"))?,
+                streams: vec![*stream],
+                faults,
+                ..Options::new(self.story.seed, TimeMs(0))
+            };
+            let line = Telling {
+                stream: *stream,
+                options,
+                city: Arc::clone(&self.city),
+                poster: Poster::new(&self.gateway, &self.token, false, PATIENCE)?,
+                speed: self.speed,
+                began,
+                valves: self.valves.clone(),
+                story: Arc::clone(&story),
+            };
+            streams.spawn(line.run());
+        }
+        let mut saving = tokio::time::interval(Duration::from_secs(1));
+        loop {
+            tokio::select! {
+                () = cancel.cancelled() => break,
+                Some(ended) = streams.join_next() => return ended.context("a feed died")?,
+                _ = saving.tick() => {
+                    let told = story.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                    told.save(&self.dir)?;
+                }
+            }
+        }
+        streams.shutdown().await;
+        let told = story.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        told.save(&self.dir)
+    }
+}
+
+/// One stream's part of the story.
+struct Telling {
+    stream: Stream,
+    options: Options,
+    city: Arc<City>,
+    poster: Poster,
+    speed: f64,
+    began: (Instant, i64),
+    valves: Valves,
+    story: Arc<Mutex<Story>>,
+}
+
+impl Telling {
+    async fn run(mut self) -> anyhow::Result<()> {
+        let (queue, mut lines) = mpsc::channel::<Line>(4 * BATCH);
+        let (city, options) = (Arc::clone(&self.city), self.options.clone());
+        // the simulator is a plain iterator: it runs on a thread of its own, as far ahead as the queue lets it
+        std::thread::spawn(move || {
+            for line in Simulator::new(&city, &options) {
+                if queue.blocking_send(line).is_err() {
+                    return; // nobody listens any more
+                }
+            }
+        });
+        let mut batch = String::new();
+        let (mut count, mut newest) = (0, self.options.start);
+        let mut line = lines.recv().await;
+        while let Some(next) = line {
+            let wait = self.until(next.receive);
+            let closed = self.valves.closed(self.stream);
+            if !closed && count > 0 && (count >= BATCH || wait > LINGER) {
+                self.poster.send(std::mem::take(&mut batch)).await?;
+                self.told(newest);
+                count = 0;
+            }
+            if closed || wait > LINGER {
+                tokio::time::sleep(wait.clamp(Duration::from_millis(20), LINGER)).await;
+                line = Some(next);
+                continue;
+            }
+            batch.push_str(&next.json);
+            batch.push('\n');
+            count += 1;
+            newest = next.receive;
+            line = lines.recv().await;
+        }
+        Ok(())
+    }
+
+    /// How long it is until the city's clock shows `receive`.
+    fn until(&self, receive: TimeMs) -> Duration {
+        let (began, at) = self.began;
+        let now = at as f64 + began.elapsed().as_secs_f64() * 1_000.0 * self.speed;
+        Duration::from_secs_f64(((receive.0 as f64 - now) / 1_000.0 / self.speed).max(0.0))
+    }
+
+    fn told(&self, newest: TimeMs) {
+        let mut story = self.story.lock().unwrap_or_else(PoisonError::into_inner);
+        story.sent.insert(self.stream, newest.to_string());
+    }
+}
