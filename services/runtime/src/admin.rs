@@ -91,11 +91,6 @@ impl PartHandle {
     pub fn not_ready(&self, why: impl Into<String>) {
         self.set(PartState::NotReady(why.into()));
     }
-
-    /// Takes the part off the list: its end is no fault.
-    pub fn remove(self) {
-        self.health.lock().states.remove(&self.name);
-    }
 }
 
 /// The admin server, before it listens.

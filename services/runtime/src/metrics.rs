@@ -3,7 +3,7 @@
 //! Labels are bounded: never a vehicle, caller, order or device. Times are timestamps, for an age freezes with its exporter.
 
 use prometheus::{
-    Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
 
 /// What became of an event, as the label `outcome` says it.
@@ -165,13 +165,6 @@ pub fn counter(registry: &Registry, name: &str, help: &str) -> prometheus::Resul
 /// A registered family of counters.
 pub fn counters(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntCounterVec> {
     let series = IntCounterVec::new(Opts::new(name, help), labels)?;
-    registry.register(Box::new(series.clone()))?;
-    Ok(series)
-}
-
-/// A registered gauge.
-pub fn gauge(registry: &Registry, name: &str, help: &str) -> prometheus::Result<Gauge> {
-    let series = Gauge::new(name, help)?;
     registry.register(Box::new(series.clone()))?;
     Ok(series)
 }

@@ -53,7 +53,7 @@ async fn ready_only_when_every_part_is_and_the_answer_says_which_is_not() {
     assert_eq!(served.get("/readyz").await, (200, r#"{"ready":true,"waiting_for":{}}"#.into()));
     store.not_ready("cut off: connection refused");
     assert_eq!(served.get("/readyz").await.1, r#"{"ready":false,"waiting_for":{"store":"cut off: connection refused"}}"#);
-    store.remove();
+    store.ready();
     health.drain();
     assert_eq!(served.get("/readyz").await, (503, r#"{"ready":false,"waiting_for":{"process":"draining"}}"#.into()));
     assert_eq!(served.get("/healthz").await.0, 200, "draining is alive");
