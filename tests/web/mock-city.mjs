@@ -61,9 +61,10 @@ export class City {
   #random = random(20261120);
   #changed = new Set();
 
-  constructor({ build, expectedS, outline }) {
+  constructor({ build, expectedS, outline, distanceM }) {
     this.build = build;
     this.expectedS = expectedS;
+    this.distanceM = distanceM;
     this.outline = outline ?? quarters();
     this.rings = this.outline.features.map((f) => ({ name: f.properties.name, rings: (f.geometry.type === 'Polygon' ? [f.geometry.coordinates] : f.geometry.coordinates).flat() }));
     this.vehicles = Array.from({ length: 1386 }, (_, i) => this.#vehicle(i));
@@ -225,7 +226,7 @@ export class City {
     if (this.vehicles[0].lon === undefined) this.vehicles.forEach((bus) => this.#drive(bus));
     return {
       server_time: iso(now), build: this.build,
-      city: { name: '威海', title: '一屏观全城', zone: 'Asia/Shanghai', approval: '', fleet: 1400, mm_per_px: 1.25, distance_m: 10, bounds: BOUNDS, core: CORE, districts: DISTRICTS, zones: ZONES },
+      city: { name: '威海', title: '一屏观全城', zone: 'Asia/Shanghai', approval: '', fleet: 1400, mm_per_px: 1.25, distance_m: this.distanceM, bounds: BOUNDS, core: CORE, districts: DISTRICTS, zones: ZONES },
       streams: this.streams(now), metrics: this.metrics(now), breaches: this.breaches(now), vehicles: this.vehiclesOf(now), lots: this.lotsOf(), sos: this.sos(now), spark: this.spark(now),
     };
   }

@@ -1,7 +1,7 @@
 // A stand-in for the wall's server: serves the built page and an invented city in the API's shapes, so that the page can
 // be looked at, and tested, in every state without the rest of the system.
 //
-//   node mock-server.mjs [--port 8099] [--mode normal|trouble|silent|lost] [--dist DIR] [--outline FILE] [--expected 10]
+//   node mock-server.mjs [--port 8099] [--mode normal|trouble|silent|lost] [--dist DIR] [--outline FILE] [--expected 10] [--distance 10]
 //
 // POST /mock/mode/NAME changes the mode; POST /demo/feeds/STREAM/stop and /start stop and start a feed.
 
@@ -20,12 +20,13 @@ const { values: options } = parseArgs({
     dist: { type: 'string', default: join(here, '../../services/wall/web/dist') },
     outline: { type: 'string', default: join(here, '../../deploy/cities/weihai/districts.geojson') },
     expected: { type: 'string', default: '10' },
+    distance: { type: 'string', default: '10' },
   },
 });
 
 const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.woff2': 'font/woff2', '.txt': 'text/plain' };
 const build = existsSync(join(options.dist, 'build.txt')) ? readFileSync(join(options.dist, 'build.txt'), 'utf8').trim() : 'none';
-const city = new City({ build, expectedS: Number(options.expected), outline: existsSync(options.outline) ? JSON.parse(readFileSync(options.outline, 'utf8')) : null });
+const city = new City({ build, expectedS: Number(options.expected), distanceM: Number(options.distance), outline: existsSync(options.outline) ? JSON.parse(readFileSync(options.outline, 'utf8')) : null });
 city.mode(options.mode);
 
 const streams = new Set();

@@ -53,13 +53,14 @@ it('the nightly reload is at four in the city, for a page that has run a while',
   expect(nightlyReloadDue(four + 60_000, four - 7_200_000, 'Asia/Shanghai')).toBe(false);
 });
 
-it('a unit is one pixel on the wall, half on a desk; distance makes type grow only on a wall', () => {
-  expect(units(3840, 2160)).toEqual({ grid: 1, type: 1, wide: false });
-  expect(units(1920, 1080, { mm_per_px: 1.25, distance_m: 30 })).toEqual({ grid: 0.5, type: 0.5, wide: false });
-  expect(units(1440, 900).grid).toBe(0.375);
-  expect(units(7680, 2160)).toEqual({ grid: 1, type: 1, wide: true });
-  expect(units(3840, 2160, { mm_per_px: 1.25, distance_m: 10.5 }).type).toBeCloseTo(1.037);
-  expect(units(3840, 2160, { mm_per_px: 0.57, distance_m: 10 }).type).toBe(1.1);
+it('a unit is one pixel on the wall and half on a desk; distance makes it grow, on a wall only, and less is shown then', () => {
+  expect(units(3840, 2160)).toEqual({ unit: 1, tight: false, wide: false });
+  expect(units(3840, 2160, { mm_per_px: 1.25, distance_m: 10 })).toEqual({ unit: 1, tight: false, wide: false });
+  expect(units(1920, 1080, { mm_per_px: 1.25, distance_m: 30 })).toEqual({ unit: 0.5, tight: false, wide: false });
+  expect(units(1440, 900).unit).toBe(0.375);
+  expect(units(7680, 2160)).toEqual({ unit: 1, tight: false, wide: true });
+  expect(units(3840, 2160, { mm_per_px: 1.25, distance_m: 11.5 }).unit).toBeCloseTo(1.136);
+  expect(units(3840, 2160, { mm_per_px: 0.57, distance_m: 10 })).toEqual({ unit: 1.15, tight: true, wide: false });
 });
 
 it('the picture never wanders more than four pixels', () => {

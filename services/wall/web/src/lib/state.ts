@@ -43,12 +43,11 @@ export function fromSnapshot(snapshot: Snapshot, serverMs: number): World {
 }
 
 /**
- * Folds a change in. The maps of the old world are reused (it must not be looked at again); the world itself is new,
- * so that a reader who compares identities sees the change.
+ * Folds a change in. The large maps of rows and curves are reused (the old world must not be looked at again); the world
+ * itself is new, and so are vehicles and lots where they changed, so that a reader who compares identities sees it.
  */
 export function applyDelta(world: World, delta: Delta, serverMs: number): World {
   for (const row of delta.metrics ?? []) world.metrics.set(identity(row.metric, row.level, row.key, row.span), row);
-  for (const lot of delta.lots ?? []) world.lots.set(lot.lot_id, lot);
   for (const [key, points] of Object.entries(delta.spark ?? {})) world.spark.set(key, extend(world.spark.get(key) ?? [], points));
   return {
     ...world,
@@ -58,6 +57,7 @@ export function applyDelta(world: World, delta: Delta, serverMs: number): World 
     breaches: delta.breaches ?? world.breaches,
     vehicles: delta.vehicles ?? world.vehicles,
     vehiclesAtMs: delta.vehicles ? serverMs : world.vehiclesAtMs,
+    lots: delta.lots?.length ? new Map([...world.lots, ...delta.lots.map((lot): [string, Lot] => [lot.lot_id, lot])]) : world.lots,
     sos: delta.sos ?? world.sos,
   };
 }

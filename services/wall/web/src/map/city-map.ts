@@ -1,4 +1,4 @@
-// One view of the city: an OpenLayers map that stands still, with our painters as its layers. The wall shows two of them,
+// One view of the city: an OpenLayers map that stands still, with our painters on its one layer. The wall shows two of them,
 // the whole city and the close-up, which share the fleet.
 
 import OlMap from 'ol/Map';
@@ -48,7 +48,7 @@ export class CityMap {
       target,
       controls: [],
       interactions: [],
-      layers: [this.#ground, this.#traces, this.#vehicles, this.#lots].map(canvasLayer),
+      layers: [canvasLayer([this.#ground, this.#traces], [this.#vehicles, this.#lots])],
       view: new View({ center: [0, 0], zoom: 1, constrainResolution: false, showFullExtent: true }),
     });
     this.#map.on('change:size', () => this.fit());
