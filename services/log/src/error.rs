@@ -49,10 +49,7 @@ impl LogError {
         use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked, DiskFull, SystemIoFailure};
         match self {
             Self::Database(error) => {
-                matches!(
-                    error.sqlite_error_code(),
-                    Some(DatabaseBusy | DatabaseLocked | DiskFull | SystemIoFailure)
-                )
+                matches!(error.sqlite_error_code(), Some(DatabaseBusy | DatabaseLocked | DiskFull | SystemIoFailure))
             }
             Self::Kafka(error) => !is_final(error),
             Self::Timeout(_) => true,
@@ -64,9 +61,9 @@ impl LogError {
 /// What no waiting mends. Everything else that librdkafka reports is the network's, the brokers' or a rebalance's.
 fn is_final(error: &KafkaError) -> bool {
     use RDKafkaErrorCode::{
-        Authentication, ClusterAuthorizationFailed, GroupAuthorizationFailed, InvalidArgument,
-        InvalidConfig, InvalidReplicationFactor, InvalidTopic, MessageSizeTooLarge,
-        PolicyViolation, SaslAuthenticationFailed, TopicAuthorizationFailed,
+        Authentication, ClusterAuthorizationFailed, GroupAuthorizationFailed, InvalidArgument, InvalidConfig,
+        InvalidReplicationFactor, InvalidTopic, MessageSizeTooLarge, PolicyViolation, SaslAuthenticationFailed,
+        TopicAuthorizationFailed,
     };
     match error {
         KafkaError::ClientConfig(..) | KafkaError::ClientCreation(_) | KafkaError::Nul(_) => true,

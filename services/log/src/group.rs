@@ -43,34 +43,18 @@ impl Group {
     ) -> BTreeSet<Place> {
         let lease_ms = LEASE.as_millis() as i64;
         let lease_end_ms = now_ms + lease_ms;
-        self.members.insert(
-            name.to_owned(),
-            Member {
-                topics: topics.clone(),
-                lease_end_ms,
-            },
-        );
+        self.members.insert(name.to_owned(), Member { topics: topics.clone(), lease_end_ms });
         // A lease far in the future is one from before the clock was set back: its holder would never be found dead.
-        self.members
-            .retain(|_, m| m.lease_end_ms > now_ms && m.lease_end_ms <= now_ms + 2 * lease_ms);
+        self.members.retain(|_, m| m.lease_end_ms > now_ms && m.lease_end_ms <= now_ms + 2 * lease_ms);
         let members = &self.members;
         self.claims.retain(|_, holder| members.contains_key(holder));
 
-        let wanted = spread(&self.members, partitions_of)
-            .remove(name)
-            .unwrap_or_default();
-        self.claims.retain(|place, holder| {
-            holder != name || wanted.contains(place) || holding.contains(place)
-        });
+        let wanted = spread(&self.members, partitions_of).remove(name).unwrap_or_default();
+        self.claims.retain(|place, holder| holder != name || wanted.contains(place) || holding.contains(place));
         for place in &wanted {
-            self.claims
-                .entry(place.clone())
-                .or_insert_with(|| name.to_owned());
+            self.claims.entry(place.clone()).or_insert_with(|| name.to_owned());
         }
-        wanted
-            .into_iter()
-            .filter(|place| self.claims.get(place).is_some_and(|holder| holder == name))
-            .collect()
+        wanted.into_iter().filter(|place| self.claims.get(place).is_some_and(|holder| holder == name)).collect()
     }
 
     pub fn leave(&mut self, name: &str) {
@@ -89,16 +73,9 @@ fn spread(
     let topics: BTreeSet<&String> = members.values().flat_map(|m| &m.topics).collect();
     let mut turn = 0;
     for topic in topics {
-        let takers: Vec<&String> = members
-            .iter()
-            .filter(|(_, m)| m.topics.contains(topic))
-            .map(|(n, _)| n)
-            .collect();
+        let takers: Vec<&String> = members.iter().filter(|(_, m)| m.topics.contains(topic)).map(|(n, _)| n).collect();
         for partition in 0..partitions_of(topic) {
-            wanted
-                .entry(takers[turn % takers.len()].clone())
-                .or_default()
-                .insert((topic.clone(), partition));
+            wanted.entry(takers[turn % takers.len()].clone()).or_default().insert((topic.clone(), partition));
             turn += 1;
         }
     }
@@ -128,32 +105,12 @@ mod tests {
     #[test]
     fn a_newcomer_waits_until_the_holder_lets_go() {
         let mut group = Group::default();
-        assert_eq!(
-            group.beat(0, "a", &topics(), &places(&[]), four),
-            places(&[0, 1, 2, 3])
-        );
-        assert_eq!(
-            group.beat(10, "b", &topics(), &places(&[]), four),
-            places(&[]),
-            "all are still held by a"
-        );
-        assert_eq!(
-            group.beat(20, "a", &topics(), &places(&[0, 1, 2, 3]), four),
-            places(&[0, 2])
-        );
-        assert_eq!(
-            group.beat(30, "b", &topics(), &places(&[]), four),
-            places(&[]),
-            "a has not let go yet"
-        );
-        assert_eq!(
-            group.beat(40, "a", &topics(), &places(&[0, 2]), four),
-            places(&[0, 2])
-        );
-        assert_eq!(
-            group.beat(50, "b", &topics(), &places(&[]), four),
-            places(&[1, 3])
-        );
+        assert_eq!(group.beat(0, "a", &topics(), &places(&[]), four), places(&[0, 1, 2, 3]));
+        assert_eq!(group.beat(10, "b", &topics(), &places(&[]), four), places(&[]), "all are still held by a");
+        assert_eq!(group.beat(20, "a", &topics(), &places(&[0, 1, 2, 3]), four), places(&[0, 2]));
+        assert_eq!(group.beat(30, "b", &topics(), &places(&[]), four), places(&[]), "a has not let go yet");
+        assert_eq!(group.beat(40, "a", &topics(), &places(&[0, 2]), four), places(&[0, 2]));
+        assert_eq!(group.beat(50, "b", &topics(), &places(&[]), four), places(&[1, 3]));
     }
 
     #[test]
@@ -161,14 +118,8 @@ mod tests {
         let mut group = Group::default();
         group.beat(0, "a", &topics(), &places(&[]), four);
         group.beat(3_000, "b", &topics(), &places(&[]), four);
-        assert_eq!(
-            group.beat(5_999, "b", &topics(), &places(&[]), four),
-            places(&[])
-        );
-        assert_eq!(
-            group.beat(6_000, "b", &topics(), &places(&[]), four),
-            places(&[0, 1, 2, 3])
-        );
+        assert_eq!(group.beat(5_999, "b", &topics(), &places(&[]), four), places(&[]));
+        assert_eq!(group.beat(6_000, "b", &topics(), &places(&[]), four), places(&[0, 1, 2, 3]));
     }
 
     #[test]
@@ -177,21 +128,14 @@ mod tests {
         group.beat(0, "a", &topics(), &places(&[]), four);
         group.beat(7_000, "b", &topics(), &places(&[]), four);
         let held = places(&[0, 1, 2, 3]);
-        assert_eq!(
-            group.beat(7_100, "a", &topics(), &held, four),
-            places(&[]),
-            "all went to b"
-        );
+        assert_eq!(group.beat(7_100, "a", &topics(), &held, four), places(&[]), "all went to b");
     }
 
     #[test]
     fn a_clock_set_back_does_not_make_the_dead_immortal() {
         let mut group = Group::default();
         group.beat(3_600_000, "a", &topics(), &places(&[]), four);
-        assert_eq!(
-            group.beat(0, "b", &topics(), &places(&[]), four),
-            places(&[0, 1, 2, 3])
-        );
+        assert_eq!(group.beat(0, "b", &topics(), &places(&[]), four), places(&[0, 1, 2, 3]));
     }
 
     #[test]

@@ -80,13 +80,7 @@ pub trait Log: Send + Sync {
     async fn range(&self, topic: &str, partition: Partition) -> Result<(Offset, Offset)>;
     /// Up to `max` records from `from` on, outside any group; from the first kept where `from` is older. Empty at the end.
     /// May return fewer than `max` before the end: only an empty answer means the end.
-    async fn read(
-        &self,
-        topic: &str,
-        partition: Partition,
-        from: Offset,
-        max: usize,
-    ) -> Result<Vec<Record>>;
+    async fn read(&self, topic: &str, partition: Partition, from: Offset, max: usize) -> Result<Vec<Record>>;
     /// Names this life of the topic: another one after it was deleted and made anew.
     async fn fingerprint(&self, topic: &str) -> Result<String>;
 }
@@ -137,13 +131,10 @@ pub trait Consumer: Send {
 pub async fn open(url: &str, options: &BTreeMap<String, String>) -> Result<Arc<dyn Log>> {
     match url.split_once(':') {
         Some(("memory", "")) => Ok(Arc::new(MemoryLog::new())),
-        Some(("embedded", dir)) if !dir.is_empty() => Ok(Arc::new(
-            EmbeddedLog::open(Path::new(dir), Retention::read(options)?).await?,
-        )),
-        Some(("kafka", rest)) => match rest
-            .strip_prefix("//")
-            .map(|brokers| brokers.trim_end_matches('/'))
-        {
+        Some(("embedded", dir)) if !dir.is_empty() => {
+            Ok(Arc::new(EmbeddedLog::open(Path::new(dir), Retention::read(options)?).await?))
+        }
+        Some(("kafka", rest)) => match rest.strip_prefix("//").map(|brokers| brokers.trim_end_matches('/')) {
             Some(brokers) if !brokers.is_empty() => Ok(Arc::new(KafkaLog::open(brokers, options)?)),
             _ => Err(LogError::BadUrl(url.to_owned())),
         },

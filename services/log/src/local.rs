@@ -13,27 +13,18 @@ use tokio::time::Instant;
 
 use crate::group::{BEAT, Place};
 use crate::{
-    Consumer, LogError, MAX_RECORD_BYTES, NewRecord, Offset, Partition, Poll, Record, Result,
-    partition_for_key,
+    Consumer, LogError, MAX_RECORD_BYTES, NewRecord, Offset, Partition, Poll, Record, Result, partition_for_key,
 };
 
 /// What a consumer asks of the log that it reads.
 #[async_trait]
 pub(crate) trait Shelf: Send + Sync + 'static {
     /// As [`crate::group::Group::beat`].
-    async fn beat(
-        self: &Arc<Self>,
-        seat: &Arc<Seat>,
-        holding: BTreeSet<Place>,
-    ) -> Result<BTreeSet<Place>>;
+    async fn beat(self: &Arc<Self>, seat: &Arc<Seat>, holding: BTreeSet<Place>) -> Result<BTreeSet<Place>>;
     async fn leave(self: &Arc<Self>, seat: &Arc<Seat>) -> Result<()>;
     /// The first of these partitions that has records from its offset (or the first kept) on: one call for all, since
     /// most polls find most partitions empty.
-    async fn fetch_first(
-        self: &Arc<Self>,
-        wanted: Vec<(Place, Offset)>,
-        max: usize,
-    ) -> Result<Option<Fetched>>;
+    async fn fetch_first(self: &Arc<Self>, wanted: Vec<(Place, Offset)>, max: usize) -> Result<Option<Fetched>>;
     async fn commit(self: &Arc<Self>, group: &str, place: &Place, next: Offset) -> Result<()>;
     async fn committed(self: &Arc<Self>, group: &str, place: &Place) -> Result<Option<Offset>>;
     /// Rings when records may have come, or the group may have changed.
@@ -89,11 +80,7 @@ impl<S: Shelf> LocalConsumer<S> {
         let bell = shelf.bell().subscribe();
         let shared = Arc::new(Mutex::new(Shared::default()));
         beat(&shelf, &seat, &shared).await?;
-        let beating = tokio::spawn(keep_beating(
-            Arc::clone(&shelf),
-            Arc::clone(&seat),
-            Arc::clone(&shared),
-        ));
+        let beating = tokio::spawn(keep_beating(Arc::clone(&shelf), Arc::clone(&seat), Arc::clone(&shared)));
         Ok(Self {
             shelf,
             seat,
@@ -139,12 +126,8 @@ impl<S: Shelf> LocalConsumer<S> {
     }
 
     async fn fetch_next(&mut self, max: usize) -> Result<Option<Poll>> {
-        let ready = self
-            .positions
-            .iter()
-            .filter(|(place, _)| !self.paused.contains(*place));
-        let mut wanted: Vec<(Place, Offset)> =
-            ready.map(|(place, from)| (place.clone(), *from)).collect();
+        let ready = self.positions.iter().filter(|(place, _)| !self.paused.contains(*place));
+        let mut wanted: Vec<(Place, Offset)> = ready.map(|(place, from)| (place.clone(), *from)).collect();
         if let Some(served) = &self.served {
             let behind = wanted.partition_point(|(place, _)| place <= served);
             wanted.rotate_left(behind);
@@ -152,12 +135,7 @@ impl<S: Shelf> LocalConsumer<S> {
         if wanted.is_empty() {
             return Ok(None);
         }
-        let Some(Fetched {
-            place,
-            records,
-            head,
-        }) = self.shelf.fetch_first(wanted, max).await?
-        else {
+        let Some(Fetched { place, records, head }) = self.shelf.fetch_first(wanted, max).await? else {
             return Ok(None);
         };
         if let Some(last) = records.last() {
@@ -165,24 +143,12 @@ impl<S: Shelf> LocalConsumer<S> {
         }
         self.served = Some(place.clone());
         let (topic, partition) = place;
-        Ok(Some(Poll::Records {
-            topic,
-            partition,
-            records,
-            head,
-        }))
+        Ok(Some(Poll::Records { topic, partition, records, head }))
     }
 
     fn held(&self, topic: &str, partition: Partition) -> Result<Place> {
         let place = (topic.to_owned(), partition);
-        if self.ours.contains(&place) {
-            Ok(place)
-        } else {
-            Err(LogError::NotAssigned {
-                topic: place.0,
-                partition,
-            })
-        }
+        if self.ours.contains(&place) { Ok(place) } else { Err(LogError::NotAssigned { topic: place.0, partition }) }
     }
 }
 
@@ -229,15 +195,11 @@ impl<S: Shelf> Consumer for LocalConsumer<S> {
     }
 
     async fn commit(&mut self, topic: &str, partition: Partition, next: Offset) -> Result<()> {
-        self.shelf
-            .commit(&self.seat.group, &(topic.to_owned(), partition), next)
-            .await
+        self.shelf.commit(&self.seat.group, &(topic.to_owned(), partition), next).await
     }
 
     async fn committed(&self, topic: &str, partition: Partition) -> Result<Option<Offset>> {
-        self.shelf
-            .committed(&self.seat.group, &(topic.to_owned(), partition))
-            .await
+        self.shelf.committed(&self.seat.group, &(topic.to_owned(), partition)).await
     }
 
     async fn close(self: Box<Self>) -> Result<()> {
@@ -286,9 +248,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 pub(crate) fn wall_clock_ms() -> i64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_millis() as i64)
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
 }
 
 /// Where a record goes in a topic of `partitions`.
@@ -296,10 +256,7 @@ pub(crate) fn choose_partition(record: &NewRecord, partitions: u32) -> Result<Pa
     check_size(record)?;
     match (record.partition, &record.key) {
         (Some(partition), _) if partition < partitions => Ok(partition),
-        (Some(partition), _) => Err(LogError::UnknownPartition {
-            topic: record.topic.clone(),
-            partition,
-        }),
+        (Some(partition), _) => Err(LogError::UnknownPartition { topic: record.topic.clone(), partition }),
         (None, Some(key)) => Ok(partition_for_key(key, partitions)),
         (None, None) => Ok(rand::random_range(0..partitions)),
     }
@@ -307,9 +264,5 @@ pub(crate) fn choose_partition(record: &NewRecord, partitions: u32) -> Result<Pa
 
 pub(crate) fn check_size(record: &NewRecord) -> Result<()> {
     let bytes = record.payload.len() + record.key.as_ref().map_or(0, Bytes::len);
-    if bytes > MAX_RECORD_BYTES {
-        Err(LogError::TooLarge { bytes })
-    } else {
-        Ok(())
-    }
+    if bytes > MAX_RECORD_BYTES { Err(LogError::TooLarge { bytes }) } else { Ok(()) }
 }

@@ -45,10 +45,7 @@ mod tests {
             ("foobar", -790_332_482),
             ("a-little-bit-long-string", -985_981_536),
             ("a-little-bit-longer-string", -1_486_304_829),
-            (
-                "lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8",
-                -58_897_971,
-            ),
+            ("lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58_897_971),
             ("abc", 479_470_107),
         ] {
             assert_eq!(murmur2(key.as_bytes()), hash, "{key}");
@@ -57,9 +54,6 @@ mod tests {
 
     #[test]
     fn a_negative_hash_still_gives_a_partition() {
-        assert_eq!(
-            partition_for_key(b"21", 7),
-            ((-973_932_308_i32) & 0x7fff_ffff) as u32 % 7
-        );
+        assert_eq!(partition_for_key(b"21", 7), ((-973_932_308_i32) & 0x7fff_ffff) as u32 % 7);
     }
 }

@@ -14,18 +14,11 @@ use yiping_log::{EmbeddedLog, Log, NewRecord, Poll, Retention};
 const FOLDER: &str = "YIPING_LOG_TEST_FOLDER";
 
 async fn open(folder: &Path) -> EmbeddedLog {
-    EmbeddedLog::open(folder, Retention::default())
-        .await
-        .unwrap()
+    EmbeddedLog::open(folder, Retention::default()).await.unwrap()
 }
 
 fn record(partition: u32, payload: String) -> NewRecord {
-    NewRecord {
-        topic: "city.test".to_owned(),
-        partition: Some(partition),
-        key: None,
-        payload: Bytes::from(payload),
-    }
+    NewRecord { topic: "city.test".to_owned(), partition: Some(partition), key: None, payload: Bytes::from(payload) }
 }
 
 /// Runs one of the ignored tests below as a process of its own on the same folder.
@@ -44,21 +37,13 @@ async fn what_was_appended_is_there_after_reopening() {
     let fingerprint = {
         let log = open(folder.path()).await;
         log.ensure_topic("city.test", 2).await.unwrap();
-        log.append(vec![record(0, "a".to_owned()), record(1, "b".to_owned())])
-            .await
-            .unwrap();
+        log.append(vec![record(0, "a".to_owned()), record(1, "b".to_owned())]).await.unwrap();
         log.fingerprint("city.test").await.unwrap()
     };
     let log = open(folder.path()).await;
     assert_eq!(log.partitions("city.test").await.unwrap(), 2);
-    assert_eq!(
-        &*log.read("city.test", 1, 0, 10).await.unwrap()[0].payload,
-        b"b"
-    );
-    assert_eq!(
-        log.append(vec![record(0, "c".to_owned())]).await.unwrap(),
-        [(0, 1)]
-    );
+    assert_eq!(&*log.read("city.test", 1, 0, 10).await.unwrap()[0].payload, b"b");
+    assert_eq!(log.append(vec![record(0, "c".to_owned())]).await.unwrap(), [(0, 1)]);
     assert_eq!(log.fingerprint("city.test").await.unwrap(), fingerprint);
 }
 
@@ -83,9 +68,8 @@ async fn processes_that_append_at_once_lose_nothing_and_share_no_offset() {
     let folder = tempfile::tempdir().unwrap();
     let log = open(folder.path()).await;
     log.ensure_topic("city.test", 2).await.unwrap();
-    let children: Vec<Child> = (0..PROCESSES)
-        .map(|_| other_process("child_appends_from_many_tasks", folder.path()))
-        .collect();
+    let children: Vec<Child> =
+        (0..PROCESSES).map(|_| other_process("child_appends_from_many_tasks", folder.path())).collect();
     // Consumed meanwhile: what other processes append has to wake us.
     let mut consumer = log.consumer("watcher", &["city.test"]).await.unwrap();
     let expected = PROCESSES * TASKS * APPENDS;
@@ -93,20 +77,14 @@ async fn processes_that_append_at_once_lose_nothing_and_share_no_offset() {
     let mut payloads = BTreeSet::new();
     let begun = Instant::now();
     while payloads.len() < expected {
-        assert!(
-            begun.elapsed() < Duration::from_secs(60),
-            "{} of {expected}",
-            payloads.len()
-        );
+        assert!(begun.elapsed() < Duration::from_secs(60), "{} of {expected}", payloads.len());
         match consumer.poll(1_000, Duration::from_secs(1)).await.unwrap() {
             Poll::Assigned(places) => {
                 for (topic, partition) in places {
                     consumer.seek(&topic, partition, 0).await.unwrap();
                 }
             }
-            Poll::Records {
-                partition, records, ..
-            } => {
+            Poll::Records { partition, records, .. } => {
                 for record in records {
                     seen.entry(partition).or_default().push(record.offset);
                     assert!(payloads.insert(record.payload), "a record came twice");
@@ -116,21 +94,11 @@ async fn processes_that_append_at_once_lose_nothing_and_share_no_offset() {
         }
     }
     for child in children {
-        assert!(
-            child.wait_with_output().unwrap().status.success(),
-            "every append was acknowledged"
-        );
+        assert!(child.wait_with_output().unwrap().status.success(), "every append was acknowledged");
     }
     for (partition, offsets) in &seen {
-        assert_eq!(
-            *offsets,
-            (0..offsets.len() as u64).collect::<Vec<_>>(),
-            "partition {partition}"
-        );
-        assert_eq!(
-            log.range("city.test", *partition).await.unwrap(),
-            (0, offsets.len() as u64)
-        );
+        assert_eq!(*offsets, (0..offsets.len() as u64).collect::<Vec<_>>(), "partition {partition}");
+        assert_eq!(log.range("city.test", *partition).await.unwrap(), (0, offsets.len() as u64));
     }
 }
 
@@ -144,9 +112,7 @@ async fn child_appends_from_many_tasks() {
         tasks.push(tokio::spawn(async move {
             for n in 0..APPENDS {
                 let payload = format!("{}/{task}/{n}", std::process::id());
-                log.append(vec![record((n % 2) as u32, payload)])
-                    .await
-                    .unwrap();
+                log.append(vec![record((n % 2) as u32, payload)]).await.unwrap();
             }
         }));
     }
@@ -163,10 +129,7 @@ async fn the_partitions_of_a_killed_process_are_taken_over_after_its_lease() {
     let mut holder = other_process("child_holds_all_partitions", folder.path());
     let begun = Instant::now();
     while log.range("city.test", 0).await.unwrap().1 == 0 {
-        assert!(
-            begun.elapsed() < Duration::from_secs(30),
-            "the holder never told that it holds"
-        );
+        assert!(begun.elapsed() < Duration::from_secs(30), "the holder never told that it holds");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     holder.kill().unwrap();
@@ -175,18 +138,12 @@ async fn the_partitions_of_a_killed_process_are_taken_over_after_its_lease() {
     let mut consumer = log.consumer("held", &["city.test"]).await.unwrap();
     let mut held = 0;
     while held < 2 {
-        assert!(
-            killed.elapsed() < Duration::from_secs(15),
-            "the dead still hold"
-        );
+        assert!(killed.elapsed() < Duration::from_secs(15), "the dead still hold");
         if let Poll::Assigned(places) = consumer.poll(10, Duration::from_secs(1)).await.unwrap() {
             held += places.len();
         }
     }
-    assert!(
-        killed.elapsed() > Duration::from_secs(3),
-        "a lease protects who is merely slow"
-    );
+    assert!(killed.elapsed() > Duration::from_secs(3), "a lease protects who is merely slow");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -199,9 +156,7 @@ async fn child_holds_all_partitions() {
         if let Poll::Assigned(places) = consumer.poll(10, Duration::from_secs(1)).await.unwrap() {
             held += places.len();
             if held == 2 {
-                log.append(vec![record(0, "holding".to_owned())])
-                    .await
-                    .unwrap();
+                log.append(vec![record(0, "holding".to_owned())]).await.unwrap();
             }
         }
     }
@@ -213,9 +168,7 @@ async fn retention_by_age_and_size_goes_from_the_front_and_offsets_go_on() {
     let log = open(folder.path()).await;
     log.ensure_topic("city.test", 2).await.unwrap();
     for partition in 0..2 {
-        let records = (0..5_000)
-            .map(|n| record(partition, format!("{n:>76}")))
-            .collect();
+        let records = (0..5_000).map(|n| record(partition, format!("{n:>76}"))).collect();
         log.append(records).await.unwrap();
     }
     let now_ms = log.read("city.test", 0, 0, 1).await.unwrap()[0].append_ms;
@@ -223,10 +176,7 @@ async fn retention_by_age_and_size_goes_from_the_front_and_offsets_go_on() {
     assert_eq!(nothing, 0, "all is young and small");
 
     // 10,000 records of 76 + 24 bytes; half of them have to go, the oldest first.
-    let half = Retention {
-        bytes: 500_000,
-        ..Retention::default()
-    };
+    let half = Retention { bytes: 500_000, ..Retention::default() };
     log.clean(half, now_ms).await.unwrap();
     let (first, next) = log.range("city.test", 0).await.unwrap();
     assert!(first > 0 && next == 5_000, "{first}..{next}");
@@ -234,18 +184,12 @@ async fn retention_by_age_and_size_goes_from_the_front_and_offsets_go_on() {
     let kept = (5_000 - first) + (5_000 - other_first);
     assert!((1_000..=5_000).contains(&kept), "{kept} are kept");
     let oldest = log.read("city.test", 0, 0, 1).await.unwrap();
-    assert!(
-        oldest.is_empty() || oldest[0].offset == first,
-        "who asks for what is gone gets the first kept"
-    );
+    assert!(oldest.is_empty() || oldest[0].offset == first, "who asks for what is gone gets the first kept");
 
     let later_ms = now_ms + 15 * 24 * 3600 * 1000;
     log.clean(Retention::default(), later_ms).await.unwrap();
     assert_eq!(log.range("city.test", 0).await.unwrap(), (5_000, 5_000));
-    assert_eq!(
-        log.append(vec![record(0, "new".to_owned())]).await.unwrap(),
-        [(0, 5_000)]
-    );
+    assert_eq!(log.append(vec![record(0, "new".to_owned())]).await.unwrap(), [(0, 5_000)]);
     assert_eq!(log.read("city.test", 0, 0, 10).await.unwrap().len(), 1);
 }
 
@@ -267,13 +211,7 @@ async fn appends_and_consumes_at_these_rates() {
             appending.push(tokio::spawn(async move {
                 for batch in 0..RECORDS / BATCH / tasks {
                     let partition = ((batch + task) % 4) as u32;
-                    log.append(
-                        (0..BATCH)
-                            .map(|_| record(partition, payload.clone()))
-                            .collect(),
-                    )
-                    .await
-                    .unwrap();
+                    log.append((0..BATCH).map(|_| record(partition, payload.clone())).collect()).await.unwrap();
                 }
             }));
         }
@@ -305,9 +243,6 @@ async fn appends_and_consumes_at_these_rates() {
         for _ in 0..100 {
             log.append(vec![record(0, payload.clone())]).await.unwrap();
         }
-        println!(
-            "embedded: one record alone is durable in {:.2} ms",
-            begun.elapsed().as_secs_f64() * 10.0
-        );
+        println!("embedded: one record alone is durable in {:.2} ms", begun.elapsed().as_secs_f64() * 10.0);
     }
 }

@@ -33,8 +33,7 @@ async fn records_say_what_they_are() {
         .create()
         .unwrap();
     let mut list = TopicPartitionList::new();
-    list.add_partition_offset("city.test", 0, Offset::Beginning)
-        .unwrap();
+    list.add_partition_offset("city.test", 0, Offset::Beginning).unwrap();
     plain.assign(&list).unwrap();
     let begun = Instant::now();
     let message = loop {
@@ -43,10 +42,7 @@ async fn records_say_what_they_are() {
             break message.unwrap();
         }
     };
-    let expected = Header {
-        key: "content-type",
-        value: Some(&b"application/cloudevents+json"[..]),
-    };
+    let expected = Header { key: "content-type", value: Some(&b"application/cloudevents+json"[..]) };
     assert_eq!(message.headers().unwrap().get(0), expected);
 }
 
@@ -65,28 +61,15 @@ async fn an_append_that_had_to_be_tried_again_is_there_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_unknown_setting_is_named_before_anything_runs() {
     let options = BTreeMap::from([("kafka.no.such.setting".to_owned(), "1".to_owned())]);
-    let error = yiping_log::open("kafka://127.0.0.1:1", &options)
-        .await
-        .map(|_| ())
-        .unwrap_err();
+    let error = yiping_log::open("kafka://127.0.0.1:1", &options).await.map(|_| ()).unwrap_err();
     assert!(error.to_string().contains("no.such.setting"), "{error}");
     assert!(!error.is_retriable());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_no_log_is_refused() {
-    for url in [
-        "",
-        "kafka://",
-        "kafka:b:9092",
-        "embedded:",
-        "memory:x",
-        "postgres://h",
-    ] {
+    for url in ["", "kafka://", "kafka:b:9092", "embedded:", "memory:x", "postgres://h"] {
         let opened = yiping_log::open(url, &BTreeMap::new()).await;
-        assert!(
-            matches!(opened.map(|_| ()), Err(LogError::BadUrl(bad)) if bad == url),
-            "{url}"
-        );
+        assert!(matches!(opened.map(|_| ()), Err(LogError::BadUrl(bad)) if bad == url), "{url}");
     }
 }

@@ -30,13 +30,7 @@ impl Bench {
     async fn memory() -> Option<Self> {
         let log = yiping_log::open("memory:", &BTreeMap::new()).await.unwrap();
         log.ensure_topic("city.test", PARTITIONS).await.unwrap();
-        Some(Self {
-            log,
-            topic: "city.test".to_owned(),
-            keeps_time: true,
-            mock: None,
-            _folder: None,
-        })
+        Some(Self { log, topic: "city.test".to_owned(), keeps_time: true, mock: None, _folder: None })
     }
 
     async fn embedded() -> Option<Self> {
@@ -44,20 +38,12 @@ impl Bench {
         let url = format!("embedded:{}", folder.path().display());
         let log = yiping_log::open(&url, &BTreeMap::new()).await.unwrap();
         log.ensure_topic("city.test", PARTITIONS).await.unwrap();
-        Some(Self {
-            log,
-            topic: "city.test".to_owned(),
-            keeps_time: true,
-            mock: None,
-            _folder: Some(folder),
-        })
+        Some(Self { log, topic: "city.test".to_owned(), keeps_time: true, mock: None, _folder: Some(folder) })
     }
 
     async fn kafka_mock() -> Option<Self> {
         let cluster = MockCluster::new(1).unwrap();
-        cluster
-            .create_topic("city.test", PARTITIONS as i32, 1)
-            .unwrap();
+        cluster.create_topic("city.test", PARTITIONS as i32, 1).unwrap();
         let url = format!("kafka://{}", cluster.bootstrap_servers());
         // The mock lets a group wait for almost a whole session before it shares anew.
         let options = BTreeMap::from([
@@ -65,34 +51,18 @@ impl Bench {
             ("kafka.heartbeat.interval.ms".to_owned(), "300".to_owned()),
         ]);
         let log = yiping_log::open(&url, &options).await.unwrap();
-        Some(Self {
-            log,
-            topic: "city.test".to_owned(),
-            keeps_time: false,
-            mock: Some(cluster),
-            _folder: None,
-        })
+        Some(Self { log, topic: "city.test".to_owned(), keeps_time: false, mock: Some(cluster), _folder: None })
     }
 
     async fn kafka_real() -> Option<Self> {
         let Ok(brokers) = std::env::var("KAFKA_BROKERS") else {
-            eprintln!(
-                "skipped: KAFKA_BROKERS is not set, so there is no real Kafka to check (tests/kafka/start)"
-            );
+            eprintln!("skipped: KAFKA_BROKERS is not set, so there is no real Kafka to check (tests/kafka/start)");
             return None;
         };
-        let log = yiping_log::open(&format!("kafka://{brokers}"), &BTreeMap::new())
-            .await
-            .unwrap();
+        let log = yiping_log::open(&format!("kafka://{brokers}"), &BTreeMap::new()).await.unwrap();
         let topic = format!("city.test.{:016x}", rand::random::<u64>());
         log.ensure_topic(&topic, PARTITIONS).await.unwrap();
-        Some(Self {
-            log,
-            topic,
-            keeps_time: true,
-            mock: None,
-            _folder: None,
-        })
+        Some(Self { log, topic, keeps_time: true, mock: None, _folder: None })
     }
 
     fn record(&self, partition: Option<Partition>, key: Option<&str>, payload: &str) -> NewRecord {
@@ -106,20 +76,13 @@ impl Bench {
 
     /// Appends `numbers` as payloads to one partition.
     async fn append(&self, partition: Partition, numbers: std::ops::Range<u32>) {
-        let records = numbers
-            .map(|n| self.record(Some(partition), None, &n.to_string()))
-            .collect();
+        let records = numbers.map(|n| self.record(Some(partition), None, &n.to_string())).collect();
         self.log.append(records).await.unwrap();
     }
 
     async fn join(&self, group: &str) -> Member {
         let consumer = self.log.consumer(group, &[&self.topic]).await.unwrap();
-        Member {
-            consumer,
-            held: BTreeSet::new(),
-            got: BTreeMap::new(),
-            head: BTreeMap::new(),
-        }
+        Member { consumer, held: BTreeSet::new(), got: BTreeMap::new(), head: BTreeMap::new() }
     }
 }
 
@@ -137,40 +100,20 @@ impl Member {
         match &poll {
             Poll::Assigned(places) => {
                 for (topic, partition) in places {
-                    assert!(
-                        self.held.insert(*partition),
-                        "{partition} was assigned twice"
-                    );
+                    assert!(self.held.insert(*partition), "{partition} was assigned twice");
                     self.consumer.seek(topic, *partition, 0).await.unwrap();
                 }
             }
             Poll::Revoked(places) => {
                 for (_, partition) in places {
-                    assert!(
-                        self.held.remove(partition),
-                        "{partition} was taken without being held"
-                    );
+                    assert!(self.held.remove(partition), "{partition} was taken without being held");
                 }
             }
-            Poll::Records {
-                partition,
-                records,
-                head,
-                ..
-            } => {
-                assert!(
-                    self.held.contains(partition),
-                    "records of {partition}, which is not held"
-                );
+            Poll::Records { partition, records, head, .. } => {
+                assert!(self.held.contains(partition), "records of {partition}, which is not held");
                 assert!(!records.is_empty() && records.len() <= max);
-                assert!(
-                    *head > records.last().unwrap().offset,
-                    "the head is behind the last record"
-                );
-                self.got
-                    .entry(*partition)
-                    .or_default()
-                    .extend(records.iter().cloned());
+                assert!(*head > records.last().unwrap().offset, "the head is behind the last record");
+                self.got.entry(*partition).or_default().extend(records.iter().cloned());
                 self.head.insert(*partition, *head);
             }
             Poll::Idle => {}
@@ -191,15 +134,8 @@ impl Member {
     }
 
     fn payloads(&self, partition: Partition) -> Vec<String> {
-        let records = self
-            .got
-            .get(&partition)
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        records
-            .iter()
-            .map(|r| String::from_utf8(r.payload.to_vec()).unwrap())
-            .collect()
+        let records = self.got.get(&partition).map(Vec::as_slice).unwrap_or_default();
+        records.iter().map(|r| String::from_utf8(r.payload.to_vec()).unwrap()).collect()
     }
 }
 
@@ -222,26 +158,12 @@ async fn order_within_a_partition_is_kept_and_offsets_have_no_gaps(bench: Bench)
 
 async fn the_same_key_goes_where_java_would_send_it(bench: Bench) {
     let keys: Vec<String> = (0..40).map(|n| format!("鲁K-{n}")).collect();
-    let records = keys
-        .iter()
-        .map(|key| bench.record(None, Some(key), key))
-        .collect();
+    let records = keys.iter().map(|key| bench.record(None, Some(key), key)).collect();
     let places = bench.log.append(records).await.unwrap();
     for (key, (partition, offset)) in keys.iter().zip(&places) {
-        assert_eq!(
-            *partition,
-            partition_for_key(key.as_bytes(), PARTITIONS),
-            "{key}"
-        );
-        let read = bench
-            .log
-            .read(&bench.topic, *partition, *offset, 1)
-            .await
-            .unwrap();
-        assert_eq!(
-            (read[0].key.as_deref(), &*read[0].payload),
-            (Some(key.as_bytes()), key.as_bytes())
-        );
+        assert_eq!(*partition, partition_for_key(key.as_bytes(), PARTITIONS), "{key}");
+        let read = bench.log.read(&bench.topic, *partition, *offset, 1).await.unwrap();
+        assert_eq!((read[0].key.as_deref(), &*read[0].payload), (Some(key.as_bytes()), key.as_bytes()));
     }
 }
 
@@ -249,55 +171,29 @@ async fn records_without_a_key_are_spread(bench: Bench) {
     let mut hit = BTreeSet::new();
     let begun = Instant::now();
     while hit.len() < PARTITIONS as usize && begun.elapsed() < PATIENCE {
-        hit.extend(
-            bench
-                .log
-                .append(vec![bench.record(None, None, "x")])
-                .await
-                .unwrap()
-                .into_iter()
-                .map(|p| p.0),
-        );
+        hit.extend(bench.log.append(vec![bench.record(None, None, "x")]).await.unwrap().into_iter().map(|p| p.0));
     }
     assert_eq!(hit.len(), PARTITIONS as usize);
 }
 
 async fn nothing_comes_before_the_owner_says_from_where(bench: Bench) {
     bench.append(0, 0..10).await;
-    let mut consumer = bench
-        .log
-        .consumer("patient", &[&bench.topic])
-        .await
-        .unwrap();
+    let mut consumer = bench.log.consumer("patient", &[&bench.topic]).await.unwrap();
     let begun = Instant::now();
     let assigned = loop {
         assert!(begun.elapsed() < PATIENCE);
-        match consumer
-            .poll(100, Duration::from_millis(200))
-            .await
-            .unwrap()
-        {
+        match consumer.poll(100, Duration::from_millis(200)).await.unwrap() {
             Poll::Assigned(places) => break places,
             Poll::Idle => {}
             other => panic!("{other:?} before an assignment"),
         }
     };
     assert_eq!(assigned.len(), PARTITIONS as usize);
-    assert_eq!(
-        consumer
-            .poll(100, Duration::from_millis(700))
-            .await
-            .unwrap(),
-        Poll::Idle
-    );
+    assert_eq!(consumer.poll(100, Duration::from_millis(700)).await.unwrap(), Poll::Idle);
     consumer.seek(&bench.topic, 0, 7).await.unwrap();
     let records = loop {
         assert!(begun.elapsed() < PATIENCE);
-        if let Poll::Records { records, .. } = consumer
-            .poll(100, Duration::from_millis(200))
-            .await
-            .unwrap()
-        {
+        if let Poll::Records { records, .. } = consumer.poll(100, Duration::from_millis(200)).await.unwrap() {
             break records;
         }
     };
@@ -306,18 +202,11 @@ async fn nothing_comes_before_the_owner_says_from_where(bench: Bench) {
 
 async fn two_consumers_share_and_one_takes_over_when_the_other_closes(bench: Bench) {
     let mut first = bench.join("shared").await;
-    first
-        .until("all partitions", |m| m.held.len() == PARTITIONS as usize)
-        .await;
+    first.until("all partitions", |m| m.held.len() == PARTITIONS as usize).await;
     let mut second = bench.join("shared").await;
     let begun = Instant::now();
     while second.held.is_empty() || first.held.len() + second.held.len() != PARTITIONS as usize {
-        assert!(
-            begun.elapsed() < PATIENCE,
-            "not shared: {:?} {:?}",
-            first.held,
-            second.held
-        );
+        assert!(begun.elapsed() < PATIENCE, "not shared: {:?} {:?}", first.held, second.held);
         first.step(100, Duration::from_millis(50)).await;
         second.step(100, Duration::from_millis(50)).await;
     }
@@ -331,19 +220,10 @@ async fn two_consumers_share_and_one_takes_over_when_the_other_closes(bench: Ben
         first.step(100, Duration::from_millis(50)).await;
         second.step(100, Duration::from_millis(50)).await;
     }
-    assert!(
-        first.count() >= 20 && second.count() >= 20,
-        "each read its own"
-    );
+    assert!(first.count() >= 20 && second.count() >= 20, "each read its own");
     second.consumer.close().await.unwrap();
-    first
-        .until("everything again", |m| m.held.len() == PARTITIONS as usize)
-        .await;
-    first
-        .until("what the other had read, too", |m| {
-            (0..PARTITIONS).all(|p| m.got.contains_key(&p))
-        })
-        .await;
+    first.until("everything again", |m| m.held.len() == PARTITIONS as usize).await;
+    first.until("what the other had read, too", |m| (0..PARTITIONS).all(|p| m.got.contains_key(&p))).await;
 }
 
 async fn seek_goes_back_and_forth(bench: Bench) {
@@ -368,20 +248,10 @@ async fn seek_and_pause_hold_amid_what_was_fetched_ahead(bench: Bench) {
     }
     let before = member.count() as u32;
     member.consumer.pause(&bench.topic, 0).await.unwrap();
-    assert_eq!(
-        member.step(10, Duration::from_millis(300)).await,
-        Poll::Idle,
-        "it is paused"
-    );
+    assert_eq!(member.step(10, Duration::from_millis(300)).await, Poll::Idle, "it is paused");
     member.consumer.resume(&bench.topic, 0).await.unwrap();
-    member
-        .until("some more", |m| m.count() as u32 > before)
-        .await;
-    assert_eq!(
-        member.payloads(0),
-        numbers(0..member.count() as u32),
-        "goes on where it was"
-    );
+    member.until("some more", |m| m.count() as u32 > before).await;
+    assert_eq!(member.payloads(0), numbers(0..member.count() as u32), "goes on where it was");
     member.got.clear();
     member.consumer.seek(&bench.topic, 0, 2_500).await.unwrap();
     member.until("the rest", |m| m.count() >= 500).await;
@@ -390,32 +260,18 @@ async fn seek_and_pause_hold_amid_what_was_fetched_ahead(bench: Bench) {
 
 async fn a_paused_partition_is_silent_and_stays_ours(bench: Bench) {
     let mut member = bench.join("pauser").await;
-    member
-        .until("all partitions", |m| m.held.len() == PARTITIONS as usize)
-        .await;
+    member.until("all partitions", |m| m.held.len() == PARTITIONS as usize).await;
     bench.append(0, 0..5).await;
     member.until("5 records", |m| m.count() == 5).await;
     member.consumer.pause(&bench.topic, 0).await.unwrap();
     bench.append(0, 5..10).await;
     bench.append(1, 0..5).await;
-    member
-        .until("the other partition's", |m| m.payloads(1).len() == 5)
-        .await;
-    assert_eq!(
-        member.step(100, Duration::from_millis(700)).await,
-        Poll::Idle,
-        "it is paused"
-    );
+    member.until("the other partition's", |m| m.payloads(1).len() == 5).await;
+    assert_eq!(member.step(100, Duration::from_millis(700)).await, Poll::Idle, "it is paused");
     assert_eq!(member.payloads(0), numbers(0..5));
     member.consumer.resume(&bench.topic, 0).await.unwrap();
-    member
-        .until("what came meanwhile", |m| m.payloads(0).len() == 10)
-        .await;
-    assert_eq!(
-        member.payloads(0),
-        numbers(0..10),
-        "nothing twice, nothing lost"
-    );
+    member.until("what came meanwhile", |m| m.payloads(0).len() == 10).await;
+    assert_eq!(member.payloads(0), numbers(0..10), "nothing twice, nothing lost");
     assert_eq!(member.held.len(), PARTITIONS as usize);
 }
 
@@ -423,26 +279,14 @@ async fn committed_offsets_are_there_for_the_next_to_see(bench: Bench) {
     bench.append(0, 0..10).await;
     let mut member = bench.join("committer").await;
     member.until("10 records", |m| m.count() == 10).await;
-    assert_eq!(
-        member.consumer.committed(&bench.topic, 0).await.unwrap(),
-        None
-    );
+    assert_eq!(member.consumer.committed(&bench.topic, 0).await.unwrap(), None);
     member.consumer.commit(&bench.topic, 0, 8).await.unwrap();
-    assert_eq!(
-        member.consumer.committed(&bench.topic, 0).await.unwrap(),
-        Some(8)
-    );
+    assert_eq!(member.consumer.committed(&bench.topic, 0).await.unwrap(), Some(8));
     member.consumer.commit(&bench.topic, 0, 10).await.unwrap();
     member.consumer.close().await.unwrap();
     let next = bench.join("committer").await;
-    assert_eq!(
-        next.consumer.committed(&bench.topic, 0).await.unwrap(),
-        Some(10)
-    );
-    assert_eq!(
-        next.consumer.committed(&bench.topic, 1).await.unwrap(),
-        None
-    );
+    assert_eq!(next.consumer.committed(&bench.topic, 0).await.unwrap(), Some(10));
+    assert_eq!(next.consumer.committed(&bench.topic, 1).await.unwrap(), None);
 }
 
 async fn the_head_is_known_while_reading(bench: Bench) {
@@ -458,9 +302,7 @@ async fn the_head_is_known_while_reading(bench: Bench) {
 
 async fn a_waiting_poll_is_woken_by_an_append(bench: Bench) {
     let mut member = bench.join("waiter").await;
-    member
-        .until("all partitions", |m| m.held.len() == PARTITIONS as usize)
-        .await;
+    member.until("all partitions", |m| m.held.len() == PARTITIONS as usize).await;
     bench.append(0, 0..1).await;
     member.until("a first record", |m| m.count() == 1).await;
     let waiting = tokio::spawn(async move {
@@ -477,10 +319,7 @@ async fn a_waiting_poll_is_woken_by_an_append(bench: Bench) {
 
 async fn range_and_read_see_what_is_kept(bench: Bench) {
     assert_eq!(bench.log.range(&bench.topic, 0).await.unwrap(), (0, 0));
-    assert_eq!(
-        bench.log.read(&bench.topic, 0, 0, 10).await.unwrap(),
-        Vec::new()
-    );
+    assert_eq!(bench.log.read(&bench.topic, 0, 0, 10).await.unwrap(), Vec::new());
     bench.append(0, 0..25).await;
     assert_eq!(bench.log.range(&bench.topic, 0).await.unwrap(), (0, 25));
     assert_eq!(bench.log.range(&bench.topic, 1).await.unwrap(), (0, 0));
@@ -491,130 +330,51 @@ async fn range_and_read_see_what_is_kept(bench: Bench) {
         assert!(records.len() <= 10);
         let Some(last) = records.last() else { break };
         from = last.offset + 1;
-        all.extend(
-            records
-                .iter()
-                .map(|r| String::from_utf8(r.payload.to_vec()).unwrap()),
-        );
+        all.extend(records.iter().map(|r| String::from_utf8(r.payload.to_vec()).unwrap()));
     }
     assert_eq!(all, numbers(0..25));
-    assert_eq!(
-        bench.log.read(&bench.topic, 0, 24, 10).await.unwrap().len(),
-        1
-    );
-    assert_eq!(
-        bench.log.read(&bench.topic, 0, 1_000, 10).await.unwrap(),
-        Vec::new(),
-        "beyond the end"
-    );
+    assert_eq!(bench.log.read(&bench.topic, 0, 24, 10).await.unwrap().len(), 1);
+    assert_eq!(bench.log.read(&bench.topic, 0, 1_000, 10).await.unwrap(), Vec::new(), "beyond the end");
 }
 
 async fn the_logs_own_time_never_steps_back(bench: Bench) {
     for n in 0..20 {
         bench.append(0, n..n + 1).await;
     }
-    let times: Vec<i64> = bench
-        .log
-        .read(&bench.topic, 0, 0, 100)
-        .await
-        .unwrap()
-        .iter()
-        .map(|r| r.append_ms)
-        .collect();
+    let times: Vec<i64> = bench.log.read(&bench.topic, 0, 0, 100).await.unwrap().iter().map(|r| r.append_ms).collect();
     assert!(times.is_sorted(), "{times:?}");
     if bench.keeps_time {
-        let now_ms = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .unwrap()
-            .as_millis() as i64;
-        assert!(
-            (now_ms - times[0]).abs() < 60_000,
-            "{} is not about {now_ms}",
-            times[0]
-        );
+        let now_ms = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as i64;
+        assert!((now_ms - times[0]).abs() < 60_000, "{} is not about {now_ms}", times[0]);
     }
 }
 
 async fn what_is_not_there_is_named(bench: Bench) {
-    let unknown = NewRecord {
-        topic: "city.nowhere".to_owned(),
-        ..bench.record(None, None, "x")
-    };
-    assert!(
-        matches!(bench.log.append(vec![unknown]).await, Err(LogError::UnknownTopic(t)) if t == "city.nowhere")
-    );
-    assert!(matches!(
-        bench.log.partitions("city.nowhere").await,
-        Err(LogError::UnknownTopic(_))
-    ));
-    assert!(matches!(
-        bench.log.consumer("g", &["city.nowhere"]).await,
-        Err(LogError::UnknownTopic(_))
-    ));
-    let beyond = bench
-        .log
-        .append(vec![bench.record(Some(PARTITIONS), None, "x")])
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(
-            beyond,
-            LogError::UnknownPartition {
-                partition: PARTITIONS,
-                ..
-            }
-        ),
-        "{beyond}"
-    );
+    let unknown = NewRecord { topic: "city.nowhere".to_owned(), ..bench.record(None, None, "x") };
+    assert!(matches!(bench.log.append(vec![unknown]).await, Err(LogError::UnknownTopic(t)) if t == "city.nowhere"));
+    assert!(matches!(bench.log.partitions("city.nowhere").await, Err(LogError::UnknownTopic(_))));
+    assert!(matches!(bench.log.consumer("g", &["city.nowhere"]).await, Err(LogError::UnknownTopic(_))));
+    let beyond = bench.log.append(vec![bench.record(Some(PARTITIONS), None, "x")]).await.unwrap_err();
+    assert!(matches!(beyond, LogError::UnknownPartition { partition: PARTITIONS, .. }), "{beyond}");
     assert!(!beyond.is_retriable());
     let mut consumer = bench.log.consumer("g", &[&bench.topic]).await.unwrap();
-    assert!(matches!(
-        consumer.seek(&bench.topic, 77, 0).await,
-        Err(LogError::NotAssigned { partition: 77, .. })
-    ));
+    assert!(matches!(consumer.seek(&bench.topic, 77, 0).await, Err(LogError::NotAssigned { partition: 77, .. })));
 }
 
 async fn the_largest_record_fits_and_a_larger_one_is_refused(bench: Bench) {
     let largest = "x".repeat(yiping_log::MAX_RECORD_BYTES);
-    let places = bench
-        .log
-        .append(vec![bench.record(Some(0), None, &largest)])
-        .await
-        .unwrap();
-    assert_eq!(
-        bench
-            .log
-            .read(&bench.topic, 0, places[0].1, 1)
-            .await
-            .unwrap()[0]
-            .payload
-            .len(),
-        largest.len()
-    );
-    let refused = bench
-        .log
-        .append(vec![bench.record(Some(0), None, &(largest + "x"))])
-        .await
-        .unwrap_err();
+    let places = bench.log.append(vec![bench.record(Some(0), None, &largest)]).await.unwrap();
+    assert_eq!(bench.log.read(&bench.topic, 0, places[0].1, 1).await.unwrap()[0].payload.len(), largest.len());
+    let refused = bench.log.append(vec![bench.record(Some(0), None, &(largest + "x"))]).await.unwrap_err();
     assert!(matches!(refused, LogError::TooLarge { .. }) && !refused.is_retriable());
 }
 
 async fn a_topic_keeps_its_partitions_and_its_fingerprint(bench: Bench) {
-    assert_eq!(
-        bench.log.ensure_topic(&bench.topic, 7).await.unwrap(),
-        PARTITIONS,
-        "it is there with three"
-    );
-    assert_eq!(
-        bench.log.partitions(&bench.topic).await.unwrap(),
-        PARTITIONS
-    );
+    assert_eq!(bench.log.ensure_topic(&bench.topic, 7).await.unwrap(), PARTITIONS, "it is there with three");
+    assert_eq!(bench.log.partitions(&bench.topic).await.unwrap(), PARTITIONS);
     let fingerprint = bench.log.fingerprint(&bench.topic).await.unwrap();
     bench.append(0, 0..1).await;
-    assert_eq!(
-        bench.log.fingerprint(&bench.topic).await.unwrap(),
-        fingerprint
-    );
+    assert_eq!(bench.log.fingerprint(&bench.topic).await.unwrap(), fingerprint);
     if bench.mock.is_none() {
         let other = format!("{}.other", bench.topic);
         bench.log.ensure_topic(&other, 1).await.unwrap();

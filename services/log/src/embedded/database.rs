@@ -86,10 +86,7 @@ fn open(path: &Path, synchronous: &str, tables: &str) -> Result<Connection> {
     connection.pragma_update(None, "cache_size", -16_384)?;
     let format: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if format > FORMAT {
-        return Err(LogError::Format {
-            found: format,
-            known: FORMAT,
-        });
+        return Err(LogError::Format { found: format, known: FORMAT });
     }
     if format < FORMAT {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -105,9 +102,7 @@ fn turn_wal_on(connection: &Connection) -> Result<()> {
     let mut left = 100;
     loop {
         match connection.pragma_update(None, "journal_mode", "WAL") {
-            Err(error)
-                if left > 0 && error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) =>
-            {
+            Err(error) if left > 0 && error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
                 left -= 1;
                 std::thread::sleep(Duration::from_millis(20));
             }
@@ -124,10 +119,7 @@ pub(super) struct Readers {
 
 impl Readers {
     pub fn new(dir: PathBuf) -> Self {
-        Self {
-            dir,
-            idle: Mutex::default(),
-        }
+        Self { dir, idle: Mutex::default() }
     }
 
     /// Runs a read. Blocks on the disk: for a thread that may.

@@ -23,10 +23,7 @@ pub struct Retention {
 impl Default for Retention {
     /// Two weeks: longer than a fault can stay unseen over a holiday. 20 GiB: a week of a city's buses every ten seconds.
     fn default() -> Self {
-        Self {
-            age: Duration::from_secs(14 * 24 * 3600),
-            bytes: 20 << 30,
-        }
+        Self { age: Duration::from_secs(14 * 24 * 3600), bytes: 20 << 30 }
     }
 }
 
@@ -50,10 +47,9 @@ fn number(options: &BTreeMap<String, String>, option: &str) -> Result<Option<u64
     };
     match text.parse() {
         Ok(number) if number > 0 => Ok(Some(number)),
-        _ => Err(LogError::BadOption {
-            option: option.to_owned(),
-            reason: format!("{text:?} is not a number above 0"),
-        }),
+        _ => {
+            Err(LogError::BadOption { option: option.to_owned(), reason: format!("{text:?} is not a number above 0") })
+        }
     }
 }
 
@@ -62,8 +58,7 @@ const CHUNK: i64 = 2_000;
 
 /// Removes what is too old, then the oldest while there is too much. Returns how many records went.
 pub(super) fn apply(connection: &mut Connection, retention: Retention, now_ms: i64) -> Result<u64> {
-    let oldest_ms =
-        now_ms.saturating_sub(i64::try_from(retention.age.as_millis()).unwrap_or(i64::MAX));
+    let oldest_ms = now_ms.saturating_sub(i64::try_from(retention.age.as_millis()).unwrap_or(i64::MAX));
     let mut removed = 0;
     for slot in slots(connection)? {
         loop {
@@ -88,28 +83,23 @@ pub(super) fn apply(connection: &mut Connection, retention: Retention, now_ms: i
 }
 
 fn slots(connection: &Connection) -> Result<Vec<Slot>> {
-    let mut statement =
-        connection.prepare_cached("SELECT id FROM partitions WHERE first < next")?;
+    let mut statement = connection.prepare_cached("SELECT id FROM partitions WHERE first < next")?;
     let rows = statement.query_map([], |row| Ok(Slot(row.get(0)?)))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 fn total_bytes(connection: &Connection) -> Result<i64> {
-    let mut statement =
-        connection.prepare_cached("SELECT coalesce(sum(bytes), 0) FROM partitions")?;
+    let mut statement = connection.prepare_cached("SELECT coalesce(sum(bytes), 0) FROM partitions")?;
     Ok(statement.query_row([], |row| row.get(0))?)
 }
 
 /// The partition whose first record is the oldest.
 fn oldest(connection: &Connection) -> Result<Option<Slot>> {
     let mut found: Option<(i64, Slot)> = None;
-    let mut first = connection.prepare_cached(
-        "SELECT append_ms FROM records WHERE place >= ?1 AND place < ?2 ORDER BY place LIMIT 1",
-    )?;
+    let mut first = connection
+        .prepare_cached("SELECT append_ms FROM records WHERE place >= ?1 AND place < ?2 ORDER BY place LIMIT 1")?;
     for slot in slots(connection)? {
-        let append_ms: Option<i64> = first
-            .query_row([slot.place(0), slot.end()], |row| row.get(0))
-            .optional()?;
+        let append_ms: Option<i64> = first.query_row([slot.place(0), slot.end()], |row| row.get(0)).optional()?;
         if let Some(append_ms) = append_ms
             && found.is_none_or(|(oldest_ms, _)| append_ms < oldest_ms)
         {

@@ -50,19 +50,14 @@ impl Writer {
     pub fn start(dir: &Path, bell: watch::Sender<()>) -> Result<Self> {
         let connection = open_log(dir)?;
         let (jobs, queue) = mpsc::channel(WAITING_JOBS);
-        std::thread::Builder::new()
-            .name("log-writer".to_owned())
-            .spawn(move || write_all(connection, queue, &bell))?;
+        std::thread::Builder::new().name("log-writer".to_owned()).spawn(move || write_all(connection, queue, &bell))?;
         Ok(Self { jobs })
     }
 
     /// Appends all rows or none; their offsets when they are on the disk.
     pub async fn append(&self, rows: Vec<Row>) -> Result<Vec<Offset>> {
         let (done, outcome) = oneshot::channel();
-        self.jobs
-            .send(Job { rows, done })
-            .await
-            .map_err(|_| LogError::Closed)?;
+        self.jobs.send(Job { rows, done }).await.map_err(|_| LogError::Closed)?;
         outcome.await.map_err(|_| LogError::Closed)?
     }
 }
@@ -112,51 +107,33 @@ fn write(connection: &mut Connection, jobs: &[Job]) -> rusqlite::Result<Vec<Vec<
     let mut tails: BTreeMap<Slot, Tail> = BTreeMap::new();
     let mut offsets = Vec::with_capacity(jobs.len());
     {
-        let mut read_tail =
-            transaction.prepare_cached("SELECT next, last_ms FROM partitions WHERE id = ?1")?;
-        let mut insert = transaction.prepare_cached(
-            "INSERT INTO records (place, append_ms, key, payload) VALUES (?1, ?2, ?3, ?4)",
-        )?;
+        let mut read_tail = transaction.prepare_cached("SELECT next, last_ms FROM partitions WHERE id = ?1")?;
+        let mut insert = transaction
+            .prepare_cached("INSERT INTO records (place, append_ms, key, payload) VALUES (?1, ?2, ?3, ?4)")?;
         for job in jobs {
             let mut of_job = Vec::with_capacity(job.rows.len());
             for row in &job.rows {
                 let tail = match tails.entry(row.slot) {
                     Entry::Occupied(entry) => entry.into_mut(),
                     Entry::Vacant(entry) => {
-                        let (next, last_ms) = read_tail.query_row([row.slot.0], |r| {
-                            Ok((r.get::<_, i64>(0)?, r.get::<_, i64>(1)?))
-                        })?;
+                        let (next, last_ms) =
+                            read_tail.query_row([row.slot.0], |r| Ok((r.get::<_, i64>(0)?, r.get::<_, i64>(1)?)))?;
                         // The wall clock can step back; a partition's time can't (I2).
                         let last_ms = last_ms.max(now_ms);
-                        entry.insert(Tail {
-                            next: next.cast_unsigned(),
-                            last_ms,
-                            added_bytes: 0,
-                        })
+                        entry.insert(Tail { next: next.cast_unsigned(), last_ms, added_bytes: 0 })
                     }
                 };
-                insert.execute(params![
-                    row.slot.place(tail.next),
-                    tail.last_ms,
-                    row.key.as_deref(),
-                    &*row.payload
-                ])?;
+                insert.execute(params![row.slot.place(tail.next), tail.last_ms, row.key.as_deref(), &*row.payload])?;
                 of_job.push(tail.next);
                 tail.next += 1;
                 tail.added_bytes += row.bytes() as i64 + ROW_OVERHEAD_BYTES;
             }
             offsets.push(of_job);
         }
-        let mut write_tail = transaction.prepare_cached(
-            "UPDATE partitions SET next = ?2, last_ms = ?3, bytes = bytes + ?4 WHERE id = ?1",
-        )?;
+        let mut write_tail = transaction
+            .prepare_cached("UPDATE partitions SET next = ?2, last_ms = ?3, bytes = bytes + ?4 WHERE id = ?1")?;
         for (slot, tail) in &tails {
-            write_tail.execute(params![
-                slot.0,
-                tail.next.cast_signed(),
-                tail.last_ms,
-                tail.added_bytes
-            ])?;
+            write_tail.execute(params![slot.0, tail.next.cast_signed(), tail.last_ms, tail.added_bytes])?;
         }
     }
     transaction.commit()?;

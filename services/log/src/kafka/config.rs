@@ -8,27 +8,12 @@ use crate::{LogError, Result};
 
 /// What a user may not set, since the log would no longer keep its word.
 const OURS: [(&str, &str); 8] = [
-    (
-        "acks",
-        "append returns when all in-sync replicas have the record",
-    ),
-    (
-        "auto.offset.reset",
-        "a seek to what is gone goes on at the first kept",
-    ),
+    ("acks", "append returns when all in-sync replicas have the record"),
+    ("auto.offset.reset", "a seek to what is gone goes on at the first kept"),
     ("bootstrap.servers", "they are in log.url"),
-    (
-        "enable.auto.commit",
-        "offsets are committed after the checkpoint",
-    ),
-    (
-        "enable.auto.offset.store",
-        "offsets are committed after the checkpoint",
-    ),
-    (
-        "enable.idempotence",
-        "a retry must not append twice or out of order",
-    ),
+    ("enable.auto.commit", "offsets are committed after the checkpoint"),
+    ("enable.auto.offset.store", "offsets are committed after the checkpoint"),
+    ("enable.idempotence", "a retry must not append twice or out of order"),
     ("group.id", "each target has its own"),
     ("partition.assignment.strategy", "assignment is cooperative"),
 ];
@@ -59,18 +44,9 @@ impl Settings {
                 .parse()
                 .ok()
                 .filter(|factor| *factor == -1 || *factor > 0)
-                .ok_or_else(|| {
-                    bad(
-                        "replication.factor",
-                        format!("{text:?} is neither -1 nor above 0"),
-                    )
-                })?,
+                .ok_or_else(|| bad("replication.factor", format!("{text:?} is neither -1 nor above 0")))?,
         };
-        Ok(Self {
-            brokers: brokers.to_owned(),
-            passed,
-            replication_factor,
-        })
+        Ok(Self { brokers: brokers.to_owned(), passed, replication_factor })
     }
 
     fn base(&self, defaults: &[(&str, &str)]) -> ClientConfig {
@@ -142,10 +118,7 @@ impl Settings {
 }
 
 fn bad(option: &str, reason: String) -> LogError {
-    LogError::BadOption {
-        option: option.to_owned(),
-        reason,
-    }
+    LogError::BadOption { option: option.to_owned(), reason }
 }
 
 #[cfg(test)]
@@ -163,10 +136,7 @@ mod tests {
     #[test]
     fn a_setting_that_breaks_a_promise_is_refused_by_name() {
         let options = BTreeMap::from([("kafka.enable.auto.commit".to_owned(), "true".to_owned())]);
-        let message = Settings::read("b:9092", &options)
-            .map(|_| ())
-            .unwrap_err()
-            .to_string();
+        let message = Settings::read("b:9092", &options).map(|_| ()).unwrap_err().to_string();
         assert!(message.contains("kafka.enable.auto.commit"), "{message}");
     }
 }

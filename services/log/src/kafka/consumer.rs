@@ -72,21 +72,14 @@ impl ClientContext for Context {
 }
 
 impl ConsumerContext for Context {
-    fn rebalance(
-        &self,
-        consumer: &BaseConsumer<Self>,
-        error: RDKafkaRespErr,
-        list: &mut TopicPartitionList,
-    ) {
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, error: RDKafkaRespErr, list: &mut TopicPartitionList) {
         let answered = match error {
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
                 self.tell(Change::Assigned(places(list)));
                 // Accepted, but nothing is fetched yet: where from, the owner says.
                 consumer.incremental_assign(&TopicPartitionList::new())
             }
-            RDKafkaRespErr::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS
-                if self.closing.load(Ordering::Relaxed) =>
-            {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS if self.closing.load(Ordering::Relaxed) => {
                 // While closing, librdkafka takes any answer as "all".
                 consumer.incremental_unassign(list)
             }
@@ -113,10 +106,7 @@ impl ConsumerContext for Context {
 
 fn places(list: &TopicPartitionList) -> Vec<Place> {
     let elements = list.elements();
-    elements
-        .iter()
-        .map(|e| (e.topic().to_owned(), e.partition().max(0).cast_unsigned()))
-        .collect()
+    elements.iter().map(|e| (e.topic().to_owned(), e.partition().max(0).cast_unsigned())).collect()
 }
 
 #[derive(Default)]
@@ -139,9 +129,7 @@ pub(super) struct KafkaConsumer {
 
 impl KafkaConsumer {
     pub fn join(settings: &Settings, group: &str, topics: &[&str]) -> Result<Self> {
-        let consumer: StreamConsumer<Context> = settings
-            .consumer(group)
-            .create_with_context(Context::default())?;
+        let consumer: StreamConsumer<Context> = settings.consumer(group).create_with_context(Context::default())?;
         consumer.subscribe(topics)?;
         Ok(Self {
             context: Arc::clone(consumer.context()),
@@ -166,19 +154,13 @@ impl KafkaConsumer {
     fn assignment_change(&mut self) -> Option<Poll> {
         match lock(&self.context.changes).pop_front()? {
             Change::Assigned(gained) => {
-                self.held
-                    .extend(gained.iter().map(|place| (place.clone(), Held::default())));
+                self.held.extend(gained.iter().map(|place| (place.clone(), Held::default())));
                 Some(Poll::Assigned(gained))
             }
             Change::Revoked(lost) => {
                 self.ready.retain(|(place, _)| !lost.contains(place));
-                let removed = lost
-                    .iter()
-                    .filter_map(|place| Some((place, self.held.remove(place)?)));
-                let started = removed
-                    .filter(|(_, held)| held.started)
-                    .map(|(place, _)| place.clone())
-                    .collect();
+                let removed = lost.iter().filter_map(|place| Some((place, self.held.remove(place)?)));
+                let started = removed.filter(|(_, held)| held.started).map(|(place, _)| place.clone()).collect();
                 self.leaving = Some(started);
                 Some(Poll::Revoked(lost))
             }
@@ -186,20 +168,12 @@ impl KafkaConsumer {
     }
 
     fn next_ready(&mut self) -> Option<Poll> {
-        let free = self
-            .ready
-            .iter()
-            .position(|(place, _)| self.held.get(place).is_some_and(|held| !held.paused))?;
+        let free = self.ready.iter().position(|(place, _)| self.held.get(place).is_some_and(|held| !held.paused))?;
         let (place, records) = self.ready.remove(free)?;
         let behind = records.last().map_or(0, |last| last.offset + 1);
         let known = lock(&self.context.heads).get(&place).copied().unwrap_or(0);
         let (topic, partition) = place;
-        Some(Poll::Records {
-            topic,
-            partition,
-            records,
-            head: known.max(behind),
-        })
+        Some(Poll::Records { topic, partition, records, head: known.max(behind) })
     }
 
     /// Waits for a first message, or a change of the assignment, and takes what else is there.
@@ -228,9 +202,7 @@ impl KafkaConsumer {
 
     fn sort_in(&mut self, message: &BorrowedMessage<'_>) {
         let partition = message.partition().max(0).cast_unsigned();
-        let same = |(place, _): &&mut (Place, Vec<Record>)| {
-            place.1 == partition && place.0 == message.topic()
-        };
+        let same = |(place, _): &&mut (Place, Vec<Record>)| place.1 == partition && place.0 == message.topic();
         // From the back: messages come in runs of one partition.
         match self.ready.iter_mut().rev().find(same) {
             Some((_, records)) => records.push(record_of(message)),
@@ -248,10 +220,7 @@ impl KafkaConsumer {
         let place = (topic.to_owned(), partition);
         match self.held.get_mut(&place) {
             Some(held) => Ok((place, held)),
-            None => Err(LogError::NotAssigned {
-                topic: place.0,
-                partition,
-            }),
+            None => Err(LogError::NotAssigned { topic: place.0, partition }),
         }
     }
 
@@ -260,18 +229,14 @@ impl KafkaConsumer {
         work: impl FnOnce(&StreamConsumer<Context>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let consumer = Arc::clone(self.client()?);
-        spawn_blocking(move || work(&consumer))
-            .await
-            .map_err(|_| LogError::Closed)?
+        spawn_blocking(move || work(&consumer)).await.map_err(|_| LogError::Closed)?
     }
 
     /// From here on the client only ends: what the group still asks of it is granted without an owner.
     fn leave(&mut self) -> Option<Arc<StreamConsumer<Context>>> {
         let consumer = self.consumer.take()?;
         self.context.closing.store(true, Ordering::Relaxed);
-        let unanswered = lock(&self.context.changes)
-            .drain(..)
-            .any(|change| matches!(change, Change::Revoked(_)));
+        let unanswered = lock(&self.context.changes).drain(..).any(|change| matches!(change, Change::Revoked(_)));
         if (unanswered || self.leaving.take().is_some())
             && let Err(error) = consumer.incremental_unassign(&TopicPartitionList::new())
         {
@@ -296,28 +261,16 @@ fn list_of(places: &[Place]) -> TopicPartitionList {
 
 fn list_at(place: &Place, offset: Offset) -> Result<TopicPartitionList> {
     let mut list = TopicPartitionList::with_capacity(1);
-    list.add_partition_offset(
-        &place.0,
-        kafka_partition(place.1),
-        KafkaOffset::Offset(offset.cast_signed()),
-    )?;
+    list.add_partition_offset(&place.0, kafka_partition(place.1), KafkaOffset::Offset(offset.cast_signed()))?;
     Ok(list)
 }
 
 /// A partition that was just assigned can't be sought until its fetcher runs: a moment later it can.
-fn seek_until_it_takes(
-    consumer: &StreamConsumer<Context>,
-    place: &Place,
-    offset: Offset,
-) -> Result<()> {
+fn seek_until_it_takes(consumer: &StreamConsumer<Context>, place: &Place, offset: Offset) -> Result<()> {
     let deadline = std::time::Instant::now() + ANSWER;
     loop {
         let result = consumer.seek_partitions(list_at(place, offset)?, ANSWER)?;
-        match result
-            .elements()
-            .iter()
-            .find_map(|element| element.error().err())
-        {
+        match result.elements().iter().find_map(|element| element.error().err()) {
             None => return Ok(()),
             Some(error) if std::time::Instant::now() >= deadline => return Err(error.into()),
             Some(_) => std::thread::sleep(Duration::from_millis(20)),
@@ -350,18 +303,14 @@ impl Consumer for KafkaConsumer {
         self.ready.retain(|(waiting, _)| *waiting != place);
         if started {
             let sought = place.clone();
-            return self
-                .blocking(move |consumer| seek_until_it_takes(consumer, &sought, offset))
-                .await;
+            return self.blocking(move |consumer| seek_until_it_takes(consumer, &sought, offset)).await;
         }
-        self.client()?
-            .incremental_assign(&list_at(&place, offset)?)?;
+        self.client()?.incremental_assign(&list_at(&place, offset)?)?;
         if let Some(held) = self.held.get_mut(&place) {
             held.started = true;
         }
         if paused {
-            self.client()?
-                .pause(&list_of(std::slice::from_ref(&place)))?;
+            self.client()?.pause(&list_of(std::slice::from_ref(&place)))?;
         }
         // Only so that the first answers know the head; the statistics tell it from then on.
         self.blocking(move |consumer| {
@@ -393,17 +342,13 @@ impl Consumer for KafkaConsumer {
     }
 
     async fn commit(&mut self, topic: &str, partition: Partition, next: Offset) -> Result<()> {
-        Ok(self.client()?.commit(
-            &list_at(&(topic.to_owned(), partition), next)?,
-            CommitMode::Async,
-        )?)
+        Ok(self.client()?.commit(&list_at(&(topic.to_owned(), partition), next)?, CommitMode::Async)?)
     }
 
     async fn committed(&self, topic: &str, partition: Partition) -> Result<Option<Offset>> {
         let place = (topic.to_owned(), partition);
         self.blocking(move |consumer| {
-            let answer =
-                consumer.committed_offsets(list_of(std::slice::from_ref(&place)), ANSWER)?;
+            let answer = consumer.committed_offsets(list_of(std::slice::from_ref(&place)), ANSWER)?;
             let offset = answer.elements().first().map(|element| element.offset());
             Ok(match offset {
                 Some(KafkaOffset::Offset(next)) => Some(next.max(0).cast_unsigned()),
@@ -417,9 +362,7 @@ impl Consumer for KafkaConsumer {
         let Some(consumer) = self.leave() else {
             return Ok(());
         };
-        spawn_blocking(move || drop(consumer))
-            .await
-            .map_err(|_| LogError::Closed)
+        spawn_blocking(move || drop(consumer)).await.map_err(|_| LogError::Closed)
     }
 }
 
@@ -427,9 +370,7 @@ impl Drop for KafkaConsumer {
     fn drop(&mut self) {
         let Some(consumer) = self.leave() else { return };
         // Leaving the group waits for answers of the broker.
-        let leaving = std::thread::Builder::new()
-            .name("log-leave".to_owned())
-            .spawn(move || drop(consumer));
+        let leaving = std::thread::Builder::new().name("log-leave".to_owned()).spawn(move || drop(consumer));
         if let Err(error) = leaving {
             tracing::warn!(%error, "left the kafka group on an async thread");
         }

@@ -30,10 +30,7 @@ use reader::{Readers, kafka_partition};
 const ANSWER: Duration = Duration::from_secs(10);
 
 /// What every record is (CONTRACT, Events).
-const CONTENT_TYPE: Header<'_, &str> = Header {
-    key: "content-type",
-    value: Some("application/cloudevents+json"),
-};
+const CONTENT_TYPE: Header<'_, &str> = Header { key: "content-type", value: Some("application/cloudevents+json") };
 
 /// A log in a Kafka cluster.
 pub struct KafkaLog {
@@ -50,12 +47,7 @@ impl KafkaLog {
         let settings = Settings::read(brokers, options)?;
         let producer = Mutex::new(settings.producer().create()?);
         let readers = Arc::new(Readers::new(settings.reader()));
-        Ok(Self {
-            settings,
-            producer,
-            readers,
-            counts: Mutex::default(),
-        })
+        Ok(Self { settings, producer, readers, counts: Mutex::default() })
     }
 
     /// An idempotent producer that once could not keep its order refuses everything from then on; a new one goes on.
@@ -90,10 +82,7 @@ impl KafkaLog {
         if partition < count {
             Ok(())
         } else {
-            Err(LogError::UnknownPartition {
-                topic: record.topic.clone(),
-                partition,
-            })
+            Err(LogError::UnknownPartition { topic: record.topic.clone(), partition })
         }
     }
 }
@@ -110,9 +99,7 @@ impl Log for KafkaLog {
         // The log's own time is the broker's, as it is ours where we are the log.
         let wanted = NewTopic::new(topic, kafka_partition(partitions.max(1)), replication)
             .set("message.timestamp.type", "LogAppendTime");
-        let options = AdminOptions::new()
-            .request_timeout(Some(ANSWER))
-            .operation_timeout(Some(ANSWER));
+        let options = AdminOptions::new().request_timeout(Some(ANSWER)).operation_timeout(Some(ANSWER));
         for result in admin.create_topics([&wanted], &options).await? {
             match result {
                 // Somebody else was faster: theirs is as good.
@@ -150,14 +137,8 @@ impl Log for KafkaLog {
         }
         let mut places = Vec::with_capacity(records.len());
         for delivery in deliveries {
-            let delivered = delivery
-                .await
-                .map_err(|_| LogError::Closed)?
-                .map_err(|(error, _)| error)?;
-            places.push((
-                delivered.partition.max(0).cast_unsigned(),
-                delivered.offset.max(0).cast_unsigned(),
-            ));
+            let delivered = delivery.await.map_err(|_| LogError::Closed)?.map_err(|(error, _)| error)?;
+            places.push((delivered.partition.max(0).cast_unsigned(), delivered.offset.max(0).cast_unsigned()));
         }
         Ok(places)
     }
@@ -166,11 +147,7 @@ impl Log for KafkaLog {
         for topic in topics {
             self.partitions(topic).await?;
         }
-        Ok(Box::new(KafkaConsumer::join(
-            &self.settings,
-            group,
-            topics,
-        )?))
+        Ok(Box::new(KafkaConsumer::join(&self.settings, group, topics)?))
     }
 
     async fn range(&self, topic: &str, partition: Partition) -> Result<(Offset, Offset)> {
@@ -178,13 +155,7 @@ impl Log for KafkaLog {
         self.readers.range(topic, partition).await
     }
 
-    async fn read(
-        &self,
-        topic: &str,
-        partition: Partition,
-        from: Offset,
-        max: usize,
-    ) -> Result<Vec<Record>> {
+    async fn read(&self, topic: &str, partition: Partition, from: Offset, max: usize) -> Result<Vec<Record>> {
         self.known(topic, partition).await?;
         self.readers.read(topic, partition, from, max).await
     }
@@ -195,10 +166,7 @@ impl Log for KafkaLog {
     /// owner's frontier lies beyond [`Log::range`]'s next offset, and whoever resumes has to compare the two.
     async fn fingerprint(&self, topic: &str) -> Result<String> {
         self.count(topic).await?;
-        Ok(format!(
-            "kafka:{}/{topic}",
-            self.readers.cluster_id().await?
-        ))
+        Ok(format!("kafka:{}/{topic}", self.readers.cluster_id().await?))
     }
 }
 
@@ -207,10 +175,7 @@ impl KafkaLog {
         if partition < self.count(topic).await? || partition < self.partitions(topic).await? {
             return Ok(());
         }
-        Err(LogError::UnknownPartition {
-            topic: topic.to_owned(),
-            partition,
-        })
+        Err(LogError::UnknownPartition { topic: topic.to_owned(), partition })
     }
 }
 
@@ -246,8 +211,6 @@ fn record_of(message: &BorrowedMessage<'_>) -> Record {
         offset: message.offset().max(0).cast_unsigned(),
         append_ms,
         key: message.key().map(Bytes::copy_from_slice),
-        payload: message
-            .payload()
-            .map_or_else(Bytes::new, Bytes::copy_from_slice),
+        payload: message.payload().map_or_else(Bytes::new, Bytes::copy_from_slice),
     }
 }

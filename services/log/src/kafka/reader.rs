@@ -27,10 +27,7 @@ struct Reader {
 
 impl Readers {
     pub fn new(config: ClientConfig) -> Self {
-        Self {
-            config,
-            idle: Mutex::default(),
-        }
+        Self { config, idle: Mutex::default() }
     }
 
     async fn with<T: Send + 'static>(
@@ -42,10 +39,7 @@ impl Readers {
             let idle = lock(&readers.idle).pop();
             let mut reader = match idle {
                 Some(reader) => reader,
-                None => Reader {
-                    consumer: readers.config.create()?,
-                    at: None,
-                },
+                None => Reader { consumer: readers.config.create()?, at: None },
             };
             let result = work(&mut reader);
             lock(&readers.idle).push(reader);
@@ -65,9 +59,7 @@ impl Readers {
             };
             match found.error().map(RDKafkaErrorCode::from) {
                 None => Ok(Some(found.partitions().len() as u32).filter(|count| *count > 0)),
-                Some(
-                    RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic,
-                ) => Ok(None),
+                Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => Ok(None),
                 Some(error) => Err(KafkaError::MetadataFetch(error).into()),
             }
         })
@@ -82,17 +74,10 @@ impl Readers {
         .await
     }
 
-    pub async fn range(
-        self: &Arc<Self>,
-        topic: &str,
-        partition: Partition,
-    ) -> Result<(Offset, Offset)> {
+    pub async fn range(self: &Arc<Self>, topic: &str, partition: Partition) -> Result<(Offset, Offset)> {
         let topic = topic.to_owned();
         self.with(move |reader| {
-            let (first, next) =
-                reader
-                    .consumer
-                    .fetch_watermarks(&topic, kafka_partition(partition), ANSWER)?;
+            let (first, next) = reader.consumer.fetch_watermarks(&topic, kafka_partition(partition), ANSWER)?;
             Ok((first.max(0).cast_unsigned(), next.max(0).cast_unsigned()))
         })
         .await
@@ -106,38 +91,21 @@ impl Readers {
         max: usize,
     ) -> Result<Vec<Record>> {
         let topic = topic.to_owned();
-        self.with(move |reader| reader.read(&topic, partition, from, max))
-            .await
+        self.with(move |reader| reader.read(&topic, partition, from, max)).await
     }
 }
 
 impl Reader {
-    fn read(
-        &mut self,
-        topic: &str,
-        partition: Partition,
-        from: Offset,
-        max: usize,
-    ) -> Result<Vec<Record>> {
-        if self
-            .at
-            .as_ref()
-            .is_none_or(|(t, p, next)| t != topic || *p != partition || *next != from)
-        {
+    fn read(&mut self, topic: &str, partition: Partition, from: Offset, max: usize) -> Result<Vec<Record>> {
+        if self.at.as_ref().is_none_or(|(t, p, next)| t != topic || *p != partition || *next != from) {
             // Beyond the end Kafka would begin again at the first record: that is the end, for us.
-            let (first, next) =
-                self.consumer
-                    .fetch_watermarks(topic, kafka_partition(partition), ANSWER)?;
+            let (first, next) = self.consumer.fetch_watermarks(topic, kafka_partition(partition), ANSWER)?;
             if from.cast_signed() >= next {
                 return Ok(Vec::new());
             }
             let from = from.cast_signed().max(first);
             let mut list = TopicPartitionList::new();
-            list.add_partition_offset(
-                topic,
-                kafka_partition(partition),
-                KafkaOffset::Offset(from),
-            )?;
+            list.add_partition_offset(topic, kafka_partition(partition), KafkaOffset::Offset(from))?;
             self.at = None;
             self.consumer.assign(&list)?;
         }
@@ -145,11 +113,7 @@ impl Reader {
         let deadline = Instant::now() + ANSWER;
         while records.len() < max {
             // What has come already is worth more than a full answer.
-            let wait = if records.is_empty() {
-                Duration::from_millis(100)
-            } else {
-                Duration::from_millis(20)
-            };
+            let wait = if records.is_empty() { Duration::from_millis(100) } else { Duration::from_millis(20) };
             match self.consumer.poll(wait) {
                 Some(Ok(message)) => records.push(record_of(&message)),
                 // Said once each time the end is reached; the next read asks anew.
@@ -169,9 +133,7 @@ impl Reader {
                 None => {}
             }
         }
-        self.at = records
-            .last()
-            .map(|last| (topic.to_owned(), partition, last.offset + 1));
+        self.at = records.last().map(|last| (topic.to_owned(), partition, last.offset + 1));
         Ok(records)
     }
 }
