@@ -12,6 +12,8 @@ Written from METRICS alone, with Python's own library; it shares no code with th
 - parking.violations: snapshots above capacity or below 0, by window and lot, and for the city.
 - Windows [start, start + span); those that start on multiples of --step are written (the product has one a minute);
   span `day` is the calendar day in the zone. A row wherever numerator or denominator is not 0.
+- `yiping compute` ends with the last window that holds an event, so windows that begin after the file's newest event are
+  left out; a live system goes on (the last states hold for an hour): --beyond keeps them.
 - Two different snapshots of a lot at the same time apply in the order of their ids. The id of an event without one is
   a hash of its content, computed here as the mapping's page states it. How many such cases there are is printed.
 """
@@ -140,6 +142,7 @@ def main():
     arguments.add_argument("--source", default="birmingham/parking")
     arguments.add_argument("--spans", default="1h", help="of 1m,5m,15m,30m,1h,day")
     arguments.add_argument("--step", default="1h", choices=["1m", "5m", "15m", "30m", "1h"])
+    arguments.add_argument("--beyond", action="store_true", help="also windows that begin after the newest event")
     arguments.add_argument("--out", default=None, help="where the rows go; without it only the counts are printed")
     arguments.add_argument("--format", default="ndjson", choices=["ndjson", "csv"])
     options = arguments.parse_args()
@@ -149,6 +152,9 @@ def main():
     if options.out is None:
         return
     rows = figures(lots, options.spans.split(","), SPANS_MS[options.step], zone)
+    newest = max(snapshots[-1][0] for snapshots in lots.values())
+    if not options.beyond:
+        rows = {key: row for key, row in rows.items() if key[4] <= newest}
     columns = ["metric", "level", "key", "span", "window_start", "window_end", "numerator", "denominator"]
     with sys.stdout if options.out == "-" else open(options.out, "w", encoding="utf-8", newline="") as out:
         table = csv.writer(out)
