@@ -164,10 +164,12 @@ impl Store {
                 FROM city.checkpoint_manifests FINAL)
             WHERE place <= ? OR (of_day = 1 AND written_at > now64(3) - toIntervalDay(?))";
         let doomed = format!("(stream, partition, generation, offset) NOT IN ({kept})");
-        let manifests = self.delete("checkpoint_manifests", &doomed, &[policy.newest.into(), policy.daily.into()]).await?;
+        let manifests =
+            self.delete("checkpoint_manifests", &doomed, &[policy.newest.into(), policy.daily.into()]).await?;
         let doomed = "hash NOT IN (SELECT arrayJoin(segments) FROM city.checkpoint_manifests)
             AND written_at < now64(3) - toIntervalSecond(?)";
-        let segments = self.delete("checkpoint_segments", doomed, &[policy.orphan_age.max(REWRITE_AFTER * 2).as_secs()]).await?;
+        let segments =
+            self.delete("checkpoint_segments", doomed, &[policy.orphan_age.max(REWRITE_AFTER * 2).as_secs()]).await?;
         Ok(Pruned { manifests, segments })
     }
 
@@ -207,7 +209,9 @@ impl Store {
             for segment in self.client().query(sql).bind(hashes).fetch_all::<Segment>().await? {
                 let raw = zstd::bulk::decompress(&segment.data, SEGMENT_BYTES);
                 // Of two rows with this hash one may be damaged: the other one serves.
-                if let Ok(raw) = raw && hash(&raw) == segment.hash {
+                if let Ok(raw) = raw
+                    && hash(&raw) == segment.hash
+                {
                     chunks.insert(segment.hash, raw);
                 }
             }

@@ -70,11 +70,8 @@ impl Store {
         if parsed.host_str().is_none_or(str::is_empty) {
             return Err(fault("it names no host"));
         }
-        let client = Client::default()
-            .with_url(url)
-            .with_user(user)
-            .with_password(password)
-            .with_compression(Compression::Lz4);
+        let client =
+            Client::default().with_url(url).with_user(user).with_password(password).with_compression(Compression::Lz4);
         Ok(Self { inner: Arc::new(Inner { client, options, counters: Counters::default() }) })
     }
 

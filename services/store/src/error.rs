@@ -20,8 +20,22 @@ pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 /// Codes of ClickHouse that pass by themselves: timeouts, too many queries or parts, memory, network, no replica, read-only
 /// table, aborted, shutting down. Everything unknown to this list is a fault of ours or of the schema.
 const PASSING: [&str; 17] = [
-    "Code: 159.", "Code: 160.", "Code: 164.", "Code: 173.", "Code: 202.", "Code: 209.", "Code: 210.", "Code: 236.",
-    "Code: 241.", "Code: 242.", "Code: 243.", "Code: 252.", "Code: 254.", "Code: 319.", "Code: 394.", "Code: 425.",
+    "Code: 159.",
+    "Code: 160.",
+    "Code: 164.",
+    "Code: 173.",
+    "Code: 202.",
+    "Code: 209.",
+    "Code: 210.",
+    "Code: 236.",
+    "Code: 241.",
+    "Code: 242.",
+    "Code: 243.",
+    "Code: 252.",
+    "Code: 254.",
+    "Code: 319.",
+    "Code: 394.",
+    "Code: 425.",
     "Code: 999.",
 ];
 

@@ -38,8 +38,14 @@ pub enum Progress {
     /// Another process is fetching it.
     Waiting,
     /// `total_bytes` and `left` where they are known.
-    Downloading { done_bytes: u64, total_bytes: Option<u64>, left: Option<Duration> },
-    Unpacking { done_bytes: u64 },
+    Downloading {
+        done_bytes: u64,
+        total_bytes: Option<u64>,
+        left: Option<Duration>,
+    },
+    Unpacking {
+        done_bytes: u64,
+    },
 }
 
 impl fmt::Display for Progress {
@@ -104,7 +110,8 @@ pub async fn ensure(progress: impl FnMut(Progress) + Send) -> Result<PathBuf, Li
 
 fn cache_folder() -> Result<PathBuf, LibraryError> {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let base = set("XDG_CACHE_HOME").filter(|path| path.is_absolute()).or_else(|| set("HOME").map(|home| home.join(".cache")));
+    let base =
+        set("XDG_CACHE_HOME").filter(|path| path.is_absolute()).or_else(|| set("HOME").map(|home| home.join(".cache")));
     base.map(|base| base.join("yiping")).ok_or(LibraryError::NoHome)
 }
 

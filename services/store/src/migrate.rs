@@ -56,7 +56,8 @@ impl Store {
         self.settle("metric_defs", defs.iter().map(DefRow::from).collect(), |_| None).await?;
         let gone = |row: &ConstantRow| row.den.is_some().then(|| ConstantRow { den: None, ..row.clone() });
         self.settle("metric_constants", constants.iter().map(ConstantRow::from).collect(), gone).await?;
-        let gone = |row: &ExpectedRow| row.expected_s.is_some().then(|| ExpectedRow { expected_s: None, ..row.clone() });
+        let gone =
+            |row: &ExpectedRow| row.expected_s.is_some().then(|| ExpectedRow { expected_s: None, ..row.clone() });
         self.settle("expected_sources", sources.iter().map(ExpectedRow::from).collect(), gone).await
     }
 
@@ -72,11 +73,17 @@ impl Store {
         let version = there.iter().map(|row| row.version()).max().unwrap_or(0) + 1;
         let there: HashMap<R::Identity, R> = there.into_iter().map(|row| (row.identity(), row)).collect();
         let named: HashMap<R::Identity, R> = wanted.into_iter().map(|row| (row.identity(), row)).collect();
-        let mut changed: Vec<R> =
-            there.iter().filter(|(identity, _)| !named.contains_key(identity)).filter_map(|(_, row)| gone(row)).collect();
-        changed.extend(named.into_iter().filter(|(identity, row)| {
-            there.get(identity).is_none_or(|old| row.clone().at(old.version()) != *old)
-        }).map(|(_, row)| row));
+        let mut changed: Vec<R> = there
+            .iter()
+            .filter(|(identity, _)| !named.contains_key(identity))
+            .filter_map(|(_, row)| gone(row))
+            .collect();
+        changed.extend(
+            named
+                .into_iter()
+                .filter(|(identity, row)| there.get(identity).is_none_or(|old| row.clone().at(old.version()) != *old))
+                .map(|(_, row)| row),
+        );
         if changed.is_empty() {
             return Ok(());
         }
@@ -88,7 +95,11 @@ impl Store {
 /// The statements of a file: they end with `;` at the end of a line, comments stand on lines of their own.
 fn statements(text: &str) -> Vec<String> {
     let code: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("--")).collect();
-    code.join("\n").split(";\n").map(|part| part.trim().trim_end_matches(';').to_owned()).filter(|part| !part.is_empty()).collect()
+    code.join("\n")
+        .split(";\n")
+        .map(|part| part.trim().trim_end_matches(';').to_owned())
+        .filter(|part| !part.is_empty())
+        .collect()
 }
 
 /// A row of a small table whose newest version counts.

@@ -1,5 +1,7 @@
 //! Typed reads for the wall and the watch: what the contract's views say, bounded in time.
 
+use std::time::Duration;
+
 use clickhouse::{Row, RowOwned, RowRead, query::Query};
 use serde::Deserialize;
 
@@ -128,7 +130,8 @@ impl Store {
     /// `city.metrics`, filtered, by window_end. Filter by metric, span and time: the table is large.
     pub async fn metrics(&self, filter: &MetricFilter) -> Result<Vec<MetricValue>> {
         let mut sql = "SELECT ?fields FROM city.metrics WHERE 1".to_owned();
-        let texts = [("metric", &filter.metric), ("level", &filter.level), ("key", &filter.key), ("span", &filter.span)];
+        let texts =
+            [("metric", &filter.metric), ("level", &filter.level), ("key", &filter.key), ("span", &filter.span)];
         for (column, text) in texts {
             if text.is_some() {
                 sql += &format!(" AND {column} = ?");
@@ -148,7 +151,7 @@ impl Store {
         for time in times.into_iter().filter_map(|(_, time)| time) {
             query = query.bind(time);
         }
-        let mut rows: Vec<MetricValue> = query.bind(filter.limit.unwrap_or(DEFAULT_LIMIT)).fetch_all().await?;
+        let mut rows: Vec<MetricValue> = self.answer(query.bind(filter.limit.unwrap_or(DEFAULT_LIMIT))).await?;
         rows.reverse();
         Ok(rows)
     }
@@ -166,22 +169,23 @@ impl Store {
     /// The entities of a kind (`vehicle`, `lot`, `order`, `sos`) that are not gone.
     pub async fn live(&self, kind: &str) -> Result<Vec<LiveEntity>> {
         let sql = "SELECT ?fields FROM city.live_rows FINAL WHERE kind = ? AND NOT gone ORDER BY stream, key";
-        Ok(self.bounded(sql).bind(kind).fetch_all().await?)
+        self.answer(self.bounded(sql).bind(kind)).await
     }
 
     /// City-level figures since a time: final rows, thinned to at most 72 points each (the last of equal slices of time), oldest first.
     pub async fn spark(&self, since_ms: i64) -> Result<Vec<SparkPoint>> {
-        let sql = "SELECT metric, key, span, max(window_end) AS window_end, argMax(tuple(value), window_end).1 AS value
+        let sql =
+            "SELECT metric, key, span, max(f.window_end) AS window_end, argMax(tuple(f.value), f.window_end).1 AS value
             FROM (
                 SELECT metric, key, span, window_end, value,
                     max(window_end) OVER (PARTITION BY metric, key, span) AS newest
                 FROM city.metrics
-                WHERE level = 'city' AND is_final AND window_end >= fromUnixTimestamp64Milli(?, 'UTC'))
+                WHERE level = 'city' AND is_final AND window_end >= fromUnixTimestamp64Milli(?, 'UTC')) AS f
             GROUP BY metric, key, span, least(71, intDiv(
-                72 * (toUnixTimestamp64Milli(metrics.window_end) - ?),
+                72 * (toUnixTimestamp64Milli(f.window_end) - ?),
                 greatest(72, toUnixTimestamp64Milli(newest) - ?)))
             ORDER BY metric, key, span, window_end";
-        Ok(self.bounded(sql).bind(since_ms).bind(since_ms).bind(since_ms).fetch_all().await?)
+        self.answer(self.bounded(sql).bind(since_ms).bind(since_ms).bind(since_ms)).await
     }
 
     /// Open breaches, and those closed within the last day.
@@ -194,10 +198,17 @@ impl Store {
     }
 
     async fn read<R: RowOwned + RowRead>(&self, sql: &str) -> Result<Vec<R>> {
-        Ok(self.bounded(sql).fetch_all().await?)
+        self.answer(self.bounded(sql)).await
     }
 
-    /// Nobody waits for ever: ClickHouse itself gives up after the read timeout.
+    /// Where ClickHouse itself is not to be heard, we give up a moment after it would have.
+    async fn answer<R: RowOwned + RowRead>(&self, query: Query) -> Result<Vec<R>> {
+        let patience = self.options().read_timeout + Duration::from_secs(2);
+        let answer = tokio::time::timeout(patience, query.fetch_all()).await;
+        Ok(answer.unwrap_or(Err(clickhouse::error::Error::TimedOut))?)
+    }
+
+    /// ClickHouse gives up after the read timeout, and works no longer for who has gone.
     fn bounded(&self, sql: &str) -> Query {
         let seconds = self.options().read_timeout.as_secs().max(1);
         self.client().query(sql).with_setting("max_execution_time", seconds.to_string())

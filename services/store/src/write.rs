@@ -88,18 +88,15 @@ impl Store {
         R: RowOwned + RowWrite + Sync,
     {
         let sent = async {
-            let mut insert = self
-                .client()
-                .insert_unescaped::<R>(&format!("city.{table}"))
-                .await?
-                .with_setting("async_insert", "0")
-                .with_timeouts(Some(self.options().insert_timeout), Some(self.options().insert_timeout));
+            let mut insert =
+                self.client().insert_unescaped::<R>(&format!("city.{table}")).await?.with_setting("async_insert", "0");
             for row in rows {
                 insert.write(row).await?;
             }
             insert.end().await
         };
-        match sent.await {
+        let sent = tokio::time::timeout(self.options().insert_timeout, sent);
+        match sent.await.unwrap_or(Err(clickhouse::error::Error::TimedOut)) {
             Ok(()) => {
                 self.counters().rows.fetch_add(rows.len() as u64, Ordering::Relaxed);
                 Ok(())
@@ -150,8 +147,7 @@ fn marks(batch: &Batch) -> Vec<LatestMark> {
     });
     let mut newest: HashMap<Identity, LatestMark> = HashMap::new();
     for mark in implied.chain(batch.marks.iter().cloned()) {
-        let identity =
-            (mark.stream.clone(), mark.level.clone(), mark.span.clone(), mark.generation, mark.partition);
+        let identity = (mark.stream.clone(), mark.level.clone(), mark.span.clone(), mark.generation, mark.partition);
         let kept = newest.entry(identity).or_insert_with(|| mark.clone());
         if (mark.window_end_ms, mark.revision) > (kept.window_end_ms, kept.revision) {
             *kept = mark;

@@ -57,7 +57,10 @@ fn die_with_parent() {
 }
 
 /// Runs ClickHouse; returns only on failure, with what it said.
-#[expect(unsafe_code, reason = "a C library is loaded and called; its four functions and their contracts are stated below")]
+#[expect(
+    unsafe_code,
+    reason = "a C library is loaded and called; its four functions and their contracts are stated below"
+)]
 fn serve(lib: &Path, config: &OsString, data: &OsString) -> String {
     type QueryCmdline = unsafe extern "C" fn(c_int, *mut *mut c_char) -> *mut c_void;
     type ResultError = unsafe extern "C" fn(*mut c_void) -> *const c_char;

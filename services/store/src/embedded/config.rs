@@ -9,9 +9,28 @@ use super::{Credentials, EmbeddedError, credentials::write_private};
 /// What `yiping_reader` may read: the contract's views, and the tables under them (views run with the caller's rights). Not the
 /// checkpoints, which hold state that nobody reads by hand.
 const READABLE: [&str; 23] = [
-    "metrics", "metrics_latest", "generations", "configs", "bus_latest", "parking_latest", "orders_open", "sos_open",
-    "stream_status", "source_status", "breaches", "metric_rows", "metric_latest_rows", "latest_marks", "latest_reached",
-    "stream_watermarks", "metric_defs", "metric_constants", "expected_sources", "live_rows", "status_rows", "source_rows",
+    "metrics",
+    "metrics_latest",
+    "generations",
+    "configs",
+    "bus_latest",
+    "parking_latest",
+    "orders_open",
+    "sos_open",
+    "stream_status",
+    "source_status",
+    "breaches",
+    "metric_rows",
+    "metric_latest_rows",
+    "latest_marks",
+    "latest_reached",
+    "stream_watermarks",
+    "metric_defs",
+    "metric_constants",
+    "expected_sources",
+    "live_rows",
+    "status_rows",
+    "source_rows",
     "migrations",
 ];
 

@@ -53,8 +53,7 @@ fn random_password() -> String {
 pub(super) fn write_private(path: &PathBuf, text: &str) -> Result<(), EmbeddedError> {
     let at = |source| EmbeddedError::Folder { path: path.clone(), source };
     let part = path.with_extension("part");
-    let mut file =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part).map_err(at)?;
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part).map_err(at)?;
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(at)?;
     std::fs::rename(&part, path).map_err(at)
 }

@@ -103,7 +103,9 @@ impl Supervisor {
         self.shared.changed.notify_all();
         let waited = self.shared.changed.wait_timeout_while(state, STOP_WITHIN, |state| !state.ended);
         let (state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
-        if timeout.timed_out() && let Some(pid) = state.pid {
+        if timeout.timed_out()
+            && let Some(pid) = state.pid
+        {
             tracing::warn!(pid, "the embedded clickhouse did not end, killing it");
             kill(pid);
         }

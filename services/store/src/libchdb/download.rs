@@ -103,10 +103,9 @@ fn client(registry: &Registry) -> Result<Client, LibraryError> {
         let roots = Certificate::from_pem_bundle(&pem).map_err(|error| at(std::io::Error::other(error)))?;
         builder = builder.tls_certs_merge(roots);
     }
-    builder.build().map_err(|error| LibraryError::Download {
-        url: registry.address.clone(),
-        reason: with_causes(&error),
-    })
+    builder
+        .build()
+        .map_err(|error| LibraryError::Download { url: registry.address.clone(), reason: with_causes(&error) })
 }
 
 async fn go_on(

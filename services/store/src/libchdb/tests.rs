@@ -81,8 +81,13 @@ async fn a_download_that_breaks_off_goes_on_where_it_was() {
     assert_eq!(std::fs::read(&library).unwrap(), LIBRARY);
     assert_eq!(requests.load(Ordering::SeqCst), 2);
     let total_bytes = Some(file.len() as u64);
-    assert!(told.iter().any(|progress| matches!(progress, Progress::Downloading { total_bytes: total, .. } if *total == total_bytes)));
-    let left: Vec<_> = std::fs::read_dir(library.parent().unwrap()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(
+        told.iter().any(
+            |progress| matches!(progress, Progress::Downloading { total_bytes: total, .. } if *total == total_bytes)
+        )
+    );
+    let left: Vec<_> =
+        std::fs::read_dir(library.parent().unwrap()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left.len(), 2, "library and lock, no parts: {left:?}");
 
     let again = cached_or(&pin(), cache.path(), npm(&address), |_| {}).await.unwrap();
@@ -122,7 +127,8 @@ async fn a_wrong_file_never_gets_the_name_and_is_not_gone_on_with() {
     let wrong = Pin { sha256: "00".repeat(32), ..pin() };
     let error = cached_or(&wrong, cache.path(), npm(&address), |_| {}).await.unwrap_err();
     assert!(matches!(error, LibraryError::Wrong { .. }), "{error}");
-    let left: Vec<_> = std::fs::read_dir(cache.path().join("libchdb-test")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let left: Vec<_> =
+        std::fs::read_dir(cache.path().join("libchdb-test")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["lock"]);
 }
 

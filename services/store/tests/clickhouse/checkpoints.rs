@@ -27,7 +27,9 @@ async fn i4_a_checkpoint_comes_back_as_it_was_and_a_damaged_one_gives_way_to_the
     assert_eq!(store.newest_checkpoint("bus", 0).await.unwrap().checkpoint, None);
 
     let big = noise(1, (4 << 20) * 2 + 5);
-    let parts = |state: &[u8]| vec![("ids".to_owned(), big.clone()), ("empty".to_owned(), vec![]), ("state".to_owned(), state.to_vec())];
+    let parts = |state: &[u8]| {
+        vec![("ids".to_owned(), big.clone()), ("empty".to_owned(), vec![]), ("state".to_owned(), state.to_vec())]
+    };
     store.save_checkpoint("bus", 0, 1, 100, parts(b"first")).await.unwrap();
     let before = segments().await;
     assert_eq!(before, 4, "two full segments of ids and the rest, one of state");
@@ -60,7 +62,13 @@ async fn i4_a_checkpoint_comes_back_as_it_was_and_a_damaged_one_gives_way_to_the
     assert_eq!(pruned.segments, 0, "segments younger than two hours may belong to a manifest that is being written");
     let newest = store.newest_checkpoint("bus", 0).await.unwrap();
     assert_eq!(newest.checkpoint.unwrap().parts, parts(b"fourth"));
-    as_writer("ALTER TABLE city.checkpoint_segments UPDATE written_at = now64(3) - INTERVAL 2 DAY WHERE 1 SETTINGS mutations_sync = 1").await;
+    for sql in [
+        "CREATE TABLE city.aside ENGINE = Memory AS SELECT * FROM city.checkpoint_segments",
+        "ALTER TABLE city.checkpoint_segments DELETE WHERE 1 SETTINGS mutations_sync = 1",
+        "INSERT INTO city.checkpoint_segments SELECT hash, data, written_at - INTERVAL 2 DAY FROM city.aside",
+    ] {
+        as_writer(sql).await;
+    }
     let pruned = store.prune_checkpoints(PrunePolicy::default()).await.unwrap();
     assert_eq!((pruned.manifests, pruned.segments), (0, 3), "first, second, third");
     assert_eq!(store.newest_checkpoint("bus", 0).await.unwrap().checkpoint.unwrap().parts, parts(b"fourth"));

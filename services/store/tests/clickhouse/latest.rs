@@ -6,10 +6,20 @@ use yiping_store::{Batch, LatestMark, LatestMetricRow, MetricRow, MetricValue, S
 use crate::{MINUTE, T0, generation, row, status, store_or_skip};
 
 fn latest(metric: &str, window_end_ms: i64, partition: u32, num: i64) -> LatestMetricRow {
-    let offset = u64::try_from((window_end_ms - T0) / 1000 + 10_000).unwrap();
+    let offset = offset(window_end_ms);
     let slot = LatestMetricRow::slot("15m", window_end_ms, MINUTE);
     let row = row(metric, window_end_ms, partition, offset, (num, 0, num));
-    LatestMetricRow { row, slot, partition_time_ms: window_end_ms - MINUTE, watermark_ms: window_end_ms - MINUTE - 5_000 }
+    LatestMetricRow {
+        row,
+        slot,
+        partition_time_ms: window_end_ms - MINUTE,
+        watermark_ms: window_end_ms - MINUTE - 5_000,
+    }
+}
+
+/// Later things stand later in the log.
+fn offset(time_ms: i64) -> u64 {
+    u64::try_from(time_ms - T0 + MINUTE).unwrap()
 }
 
 fn now(metric: &str, time_ms: i64, partition: u32, num: i64) -> LatestMetricRow {
@@ -27,7 +37,7 @@ fn mark(stream: &str, span: &str, window_end_ms: i64, partition: u32) -> LatestM
         partition,
         window_start_ms: if span == "now" { window_end_ms } else { window_end_ms - 15 * MINUTE },
         window_end_ms,
-        revision: (1 << 48) | u64::try_from(window_end_ms - T0 + 100_000_000).unwrap(),
+        revision: (1 << 48) | offset(window_end_ms),
     }
 }
 

@@ -25,12 +25,16 @@ async fn a_source_is_fresh_late_silent_or_was_never_there() {
     };
     let told = SourceRow { expected_s: Some(1000), ..source("patient", 1900, 0) };
     // the newest contact of any partition counts
-    let sources = vec![source("fresh", 500, 0), source("fresh", 1, 1), source("late", 90, 0), source("silent", 500, 0), told];
+    let sources =
+        vec![source("fresh", 500, 0), source("fresh", 1, 1), source("late", 90, 0), source("silent", 500, 0), told];
     store.write(&Batch { sources, ..Batch::default() }, &CancellationToken::new()).await.unwrap();
     let states: Vec<(String, String, u32)> =
         store.sources().await.unwrap().into_iter().map(|row| (row.source, row.state, row.expected_s)).collect();
     let wanted = [
-        ("fresh", "fresh", 30), ("late", "late", 30), ("never", "not_connected", 30), ("patient", "fresh", 1000),
+        ("fresh", "fresh", 30),
+        ("late", "late", 30),
+        ("never", "not_connected", 30),
+        ("patient", "fresh", 1000),
         ("silent", "silent", 30),
     ];
     assert_eq!(states, wanted.map(|(source, state, expected_s)| (source.to_owned(), state.to_owned(), expected_s)));
@@ -78,6 +82,7 @@ pub async fn ask(sql: &str) -> Result<String, String> {
 }
 
 pub async fn ask_as(url: String, user: &str, password: &str, sql: &str) -> Result<String, String> {
+    let _ = rustls::crypto::ring::default_provider().install_default(); // an error: another test was first
     let request = reqwest::Client::new().post(url).body(sql.to_owned());
     let request = request.header("X-ClickHouse-User", user).header("X-ClickHouse-Key", password);
     let answer = request.send().await.map_err(|error| error.to_string())?;
@@ -108,8 +113,6 @@ async fn the_views_have_the_contracts_columns() {
     for view in ["generations", "configs", "bus_latest", "parking_latest", "orders_open", "sos_open"] {
         ask(&format!("SELECT * FROM city.{view} LIMIT 1")).await.unwrap();
     }
-    let types = ask("SELECT toTypeName(window_end), toTypeName(value) FROM (SELECT * FROM city.metrics LIMIT 0) RIGHT JOIN (SELECT 1) ON 1 = 1").await;
-    assert!(types.is_ok(), "{types:?}");
     let types = ask("DESCRIBE city.metrics").await.unwrap();
     assert!(types.contains("window_end\tDateTime64(3, \\'UTC\\')"), "{types}");
     assert!(types.contains("value\tNullable(Float64)"), "{types}");

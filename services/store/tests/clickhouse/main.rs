@@ -70,9 +70,7 @@ fn shared() -> Option<&'static Server> {
 
 /// A runtime of its own, so that nothing shared hangs on one test's runtime.
 fn in_a_runtime<T: Send>(work: impl Future<Output = T> + Send) -> T {
-    std::thread::scope(|scope| {
-        scope.spawn(|| tokio::runtime::Runtime::new().unwrap().block_on(work)).join().unwrap()
-    })
+    std::thread::scope(|scope| scope.spawn(|| tokio::runtime::Runtime::new().unwrap().block_on(work)).join().unwrap())
 }
 
 fn store(url: String, who: &Credentials) -> Store {
@@ -90,7 +88,8 @@ async fn until<F: Future<Output = bool>>(what: &str, mut happened: impl FnMut() 
 
 /// One metric of each kind for each of the streams that the tests use, `STREAM.KIND`.
 fn defs() -> Vec<MetricDef> {
-    let streams = ["merge", "twice", "older", "lives", "gone", "final", "old", "crash", "slots", "spark"];
+    let streams =
+        ["merge", "few", "filter", "twice", "older", "lives", "gone", "final", "old", "crash", "slots", "spark"];
     let def = |stream: &str, name: &str, kind, scales: (f64, f64, f64)| MetricDef {
         metric: format!("{stream}.{name}"),
         stream: stream.to_owned(),

@@ -73,7 +73,10 @@ async fn i8_a_percentile_over_partitions_is_that_of_all_values_within_one_percen
                 let mut hist = std::collections::BTreeMap::<u16, i64>::new();
                 own.for_each(|(_, value)| *hist.entry(bucket(value)).or_default() += 1);
                 let own: i64 = hist.values().sum();
-                MetricRow { hist: hist.into_iter().collect(), ..row("merge.wait_p95_s", window_end_ms, partition, 1, (0, 0, own)) }
+                MetricRow {
+                    hist: hist.into_iter().collect(),
+                    ..row("merge.wait_p95_s", window_end_ms, partition, 1, (0, 0, own))
+                }
             })
             .into();
         write(&store, &metrics("merge", rows)).await;
@@ -92,29 +95,30 @@ async fn below_five_there_is_no_ratio_but_a_count() {
     let store = store_or_skip!();
     let end = T0 - 60 * MINUTE;
     let rows = vec![
-        row("merge.ratio", end, 0, 1, (2, 2, 2)),
-        row("merge.ratio", end, 1, 1, (2, 2, 2)),
-        row("merge.count", end, 0, 1, (1, 0, 1)),
-        row("merge.occupancy", end, 0, 1, (0, 0, 0)),
-        MetricRow { hist: vec![(7, 4)], ..row("merge.wait_p95_s", end, 0, 1, (0, 0, 4)) },
+        row("few.ratio", end, 0, 1, (2, 2, 2)),
+        row("few.ratio", end, 1, 1, (2, 2, 2)),
+        row("few.count", end, 0, 1, (1, 0, 1)),
+        row("few.occupancy", end, 0, 1, (0, 0, 0)),
+        MetricRow { hist: vec![(7, 4)], ..row("few.wait_p95_s", end, 0, 1, (0, 0, 4)) },
     ];
-    write(&store, &metrics("merge", rows)).await;
+    write(&store, &metrics("few", rows)).await;
     let at = async |metric: &str| {
         let mut rows = read(&store, metric).await;
         rows.retain(|row| row.window_end_ms == end);
         rows.pop().unwrap()
     };
-    let ratio = at("merge.ratio").await;
+    let ratio = at("few.ratio").await;
     assert_eq!((ratio.value, ratio.numerator, ratio.denominator, ratio.n), (None, 4.0, 4.0, 4));
-    assert_eq!(at("merge.count").await.value, Some(1.0));
-    assert_eq!(at("merge.occupancy").await.value, None, "no capacity, no occupancy");
-    assert_eq!(at("merge.wait_p95_s").await.value, None);
+    assert_eq!(at("few.count").await.value, Some(1.0));
+    assert_eq!(at("few.occupancy").await.value, None, "no capacity, no occupancy");
+    assert_eq!(at("few.wait_p95_s").await.value, None);
 }
 
 #[tokio::test]
 async fn i3_the_same_batch_twice_changes_nothing() {
     let store = store_or_skip!();
-    let batch = metrics("twice", vec![row("twice.count", T0, 0, 7, (3, 0, 3)), row("twice.count", T0, 1, 7, (4, 0, 4))]);
+    let batch =
+        metrics("twice", vec![row("twice.count", T0, 0, 7, (3, 0, 3)), row("twice.count", T0, 1, 7, (4, 0, 4))]);
     write(&store, &batch).await;
     let once = read(&store, "twice.count").await;
     write(&store, &batch).await;
@@ -192,10 +196,10 @@ async fn i8_final_is_what_every_partition_that_has_time_has_passed() {
 #[tokio::test]
 async fn a_filter_takes_what_it_names() {
     let store = store_or_skip!();
-    let rows = (0..10).map(|at| row("merge.gauge", T0 + (100 + at) * MINUTE, 0, 1, (at, 0, 1))).collect();
-    write(&store, &metrics("merge", rows)).await;
+    let rows = (0..10).map(|at| row("filter.gauge", T0 + (100 + at) * MINUTE, 0, 1, (at, 0, 1))).collect();
+    write(&store, &metrics("filter", rows)).await;
     let filter = MetricFilter {
-        metric: Some("merge.gauge".into()),
+        metric: Some("filter.gauge".into()),
         level: Some("city".into()),
         key: Some("city".into()),
         span: Some("15m".into()),

@@ -14,7 +14,8 @@ use crate::{MINUTE, T0, defs, generation, library, metrics, options, row, status
 #[tokio::test]
 async fn three_years_of_old_rows_go_in_at_once() {
     let store = store_or_skip!();
-    let rows: Vec<MetricRow> = (0..1100).map(|day| row("old.count", T0 - day * 1440 * MINUTE, 0, 1, (1, 0, 1))).collect();
+    let rows: Vec<MetricRow> =
+        (0..1100).map(|day| row("old.count", T0 - day * 1440 * MINUTE, 0, 1, (1, 0, 1))).collect();
     store.write(&metrics("old", rows), &CancellationToken::new()).await.unwrap();
     let filter = MetricFilter { metric: Some("old.count".into()), ..MetricFilter::default() };
     assert_eq!(store.metrics(&filter).await.unwrap().len(), 1100);
