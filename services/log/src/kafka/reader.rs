@@ -77,7 +77,7 @@ impl Readers {
     pub async fn range(self: &Arc<Self>, topic: &str, partition: Partition) -> Result<(Offset, Offset)> {
         let topic = topic.to_owned();
         self.with(move |reader| {
-            let (first, next) = reader.consumer.fetch_watermarks(&topic, kafka_partition(partition), ANSWER)?;
+            let (first, next) = watermarks(&reader.consumer, &topic, partition)?;
             Ok((first.max(0).cast_unsigned(), next.max(0).cast_unsigned()))
         })
         .await
@@ -99,7 +99,7 @@ impl Reader {
     fn read(&mut self, topic: &str, partition: Partition, from: Offset, max: usize) -> Result<Vec<Record>> {
         if self.at.as_ref().is_none_or(|(t, p, next)| t != topic || *p != partition || *next != from) {
             // Beyond the end Kafka would begin again at the first record: that is the end, for us.
-            let (first, next) = self.consumer.fetch_watermarks(topic, kafka_partition(partition), ANSWER)?;
+            let (first, next) = watermarks(&self.consumer, topic, partition)?;
             if from.cast_signed() >= next {
                 return Ok(Vec::new());
             }
@@ -135,6 +135,19 @@ impl Reader {
         }
         self.at = records.last().map(|last| (topic.to_owned(), partition, last.offset + 1));
         Ok(records)
+    }
+}
+
+/// A broker that just became a partition's leader says for a moment that it isn't.
+fn watermarks(consumer: &BaseConsumer, topic: &str, partition: Partition) -> Result<(i64, i64)> {
+    let deadline = Instant::now() + ANSWER;
+    loop {
+        match consumer.fetch_watermarks(topic, kafka_partition(partition), ANSWER) {
+            Err(KafkaError::MetadataFetch(
+                RDKafkaErrorCode::NotLeaderForPartition | RDKafkaErrorCode::LeaderNotAvailable,
+            )) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(50)),
+            other => return Ok(other?),
+        }
     }
 }
 
