@@ -185,7 +185,7 @@ impl Vehicle {
             kind: "city.bus.position",
             time: at,
             identity,
-            manner: stored.map_or(Manner::Ordinary, Manner::Stored),
+            manner: stored.map_or(Manner::Retried, Manner::Stored),
         };
         out.say(&said, |data, mischief| {
             let place = self.place(at);

@@ -106,6 +106,7 @@ impl Elder {
             words.extend(steps.into_iter().map(|(at, what)| (at, Word { number, place, category, what })));
         }
         let mut draws = Draws::new(self.seed, For::Sos, 0, day);
+        // in thousandths, so that a small city still has some
         let count = scaled(scaled(ALARMS * 1_000, self.scale), draws.between(0.8, 1.2) / 1_000.0);
         for nth in 0..count {
             let number = day.unsigned_abs() * 10_000 + nth;
@@ -123,7 +124,7 @@ impl Elder {
             What::Call { rank, .. } => ("city.elder.call", For::ElderCalls, rank, Manner::Ordinary),
             What::Order { rank, .. } => ("city.elder.order", For::ElderOrders, rank, Manner::Ordinary),
             What::Callback { .. } => ("city.elder.callback", For::ElderOrders, 99, Manner::Ordinary),
-            What::Sos { rank, .. } => ("city.elder.sos", For::Sos, rank, Manner::Urgent),
+            What::Sos { rank, .. } => ("city.elder.sos", For::Sos, rank, Manner::Retried),
         };
         let identity = identity(self.seed, purpose, word.number, rank);
         out.say(&Said { voice: &self.voice, kind, time: at, identity, manner }, |data, _| {
@@ -274,5 +275,50 @@ impl Actor for Elder {
             self.say(at, word, out);
         }
         self.beats(until, out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn alarms_are_acknowledged_and_arrived_at_as_the_telecare_standard_asks() {
+        let mut draws = Draws::new(1, For::Sos, 0, 0);
+        let (mut in_time, mut failed, mut false_alarms, mut door) = (0, 0, 0, 0);
+        for _ in 0..5_000 {
+            let mut steps = Vec::new();
+            alarm(0, 1, &mut draws, &mut steps);
+            assert!(steps.is_sorted_by_key(|&(at, _)| at));
+            for (at, what) in steps {
+                match what {
+                    What::Sos { event: "acknowledged", .. } => in_time += i32::from(at <= MINUTE_MS),
+                    What::Sos { event: "not_connected", .. } => failed += 1,
+                    What::Sos { event: "false_alarm", .. } => false_alarms += 1,
+                    What::Sos { event: "arrived", .. } => door += i32::from(at <= 45 * MINUTE_MS),
+                    _ => {}
+                }
+            }
+        }
+        assert!((4_875..4_975).contains(&in_time), "{in_time}");
+        assert!((900..1_000).contains(&failed), "{failed}");
+        assert!(door * 100 >= (5_000 - false_alarms) * 90, "{door} of {}", 5_000 - false_alarms);
+    }
+
+    #[test]
+    fn service_reaches_nine_of_ten_doors_within_the_hour() {
+        let mut draws = Draws::new(1, For::ElderOrders, 0, 0);
+        let (mut arrived, mut in_time) = (0, 0);
+        for _ in 0..2_000 {
+            let mut steps = Vec::new();
+            order(0, &mut draws, &mut steps);
+            for (at, what) in steps {
+                if let What::Order { event: "arrived", .. } = what {
+                    arrived += 1;
+                    in_time += i32::from(at <= HOUR_MS);
+                }
+            }
+        }
+        assert!(in_time * 100 >= arrived * 90, "{in_time} of {arrived}");
     }
 }

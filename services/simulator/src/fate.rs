@@ -9,8 +9,8 @@ use crate::draws::{For, below, identity, mix};
 pub(crate) enum Manner {
     /// Everything of [`Faults`] may befall it.
     Ordinary,
-    /// Never hours late: an alarm is sent again until it arrives.
-    Urgent,
+    /// Never hours late: sent again until it arrives, as alarms are, or kept on board, see `Stored`.
+    Retried,
     /// Never late: it says "now" or nothing.
     Presence,
     /// Kept on board while out of coverage, and sent with many others at this instant (ms).
@@ -69,7 +69,7 @@ impl Fate {
         fate.receive = match manner {
             Manner::Stored(until) => until + below(spread, 2_000),
             Manner::Ordinary if part < 1_000 => time + HOUR_MS + below(spread, STORED_MAX_MS - HOUR_MS),
-            Manner::Ordinary | Manner::Urgent if part < 11_000 => time + 5_000 + below(spread, 55_000),
+            Manner::Ordinary | Manner::Retried if part < 11_000 => time + 5_000 + below(spread, 55_000),
             _ => time + swift(4_000),
         };
         let copies = below(mix(spread), 1_000_000);
@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn alarms_are_never_hours_late_and_heartbeats_never_late() {
         for i in 0..100_000 {
-            assert!(Fate::of(mix(i), 0, Manner::Urgent, Faults::Hostile).receive <= 60_000);
+            assert!(Fate::of(mix(i), 0, Manner::Retried, Faults::Hostile).receive <= 60_000);
             assert!(Fate::of(mix(i), 0, Manner::Presence, Faults::Hostile).receive <= 4_000);
         }
     }

@@ -1,12 +1,10 @@
 //! 12345: calls, the work orders that come of them, and what the callers say afterwards.
 
-use std::sync::Arc;
-
 use yiping_city::{City, Street, wgs84_to_gcj02};
 use yiping_event::Stream;
 
 use crate::agenda::{Agenda, Calendar, Course, DAY_MS, HOUR_MS, MINUTE_MS, Planned, moment};
-use crate::draws::{Draws, For, identity, mix, ms, scaled};
+use crate::draws::{Draws, For, below, identity, mix, ms, scaled};
 use crate::fate::Manner;
 use crate::json::Members;
 use crate::outbox::{Outbox, Said, Voice};
@@ -44,7 +42,7 @@ struct Topic {
 
 /// Where calls come from.
 pub(crate) struct Places {
-    streets: Arc<Vec<Street>>,
+    streets: Vec<Street>,
     weights: Vec<u32>,
 }
 
@@ -63,7 +61,7 @@ impl Places {
             u32::try_from(100 + 100 * lots / alike).unwrap_or(100)
         });
         let weights = weights.collect();
-        Places { streets: Arc::new(streets), weights }
+        Places { streets, weights }
     }
 
     pub(crate) fn pick(&self, draws: &mut Draws) -> u16 {
@@ -203,9 +201,8 @@ impl Hotline {
 
 /// A place within some 300 m of the street's centre, as a consumer map gives it.
 fn near(data: &mut Members<'_>, street: &Street, bits: u64) {
-    let metres = |bits: u64| crate::draws::below(bits, 6_000) - 3_000;
     #[expect(clippy::cast_precision_loss, reason = "micro-degrees")]
-    let shift = |bits: u64| metres(bits) as f64 / 1e6;
+    let shift = |bits: u64| (below(bits, 6_000) - 3_000) as f64 / 1e6;
     let (lon, lat) = wgs84_to_gcj02(street.lon + shift(bits), street.lat + shift(mix(bits)));
     #[expect(clippy::cast_possible_truncation, reason = "degrees on earth")]
     let micro = |degrees: f64| libm::round(degrees * 1e6) as i64;

@@ -115,7 +115,8 @@ impl Outbox {
 
     fn wait(&mut self, said: &Said<'_>, receive: i64, copy: u8, json: String) {
         let line = Line { receive: TimeMs(receive), stream: said.voice.stream, json };
-        self.waiting.push(Reverse(Waiting { turn: (receive, said.voice.stream as u8, said.time, said.identity, copy), line }));
+        let turn = (receive, said.voice.stream as u8, said.time, said.identity, copy);
+        self.waiting.push(Reverse(Waiting { turn, line }));
     }
 
     /// The next line, if it is received before `until`.
@@ -158,7 +159,7 @@ fn broken(json: &str, identity: u64) -> String {
         _ => {
             let length = i64::try_from(json.len()).unwrap_or(i64::MAX);
             let cut = usize::try_from(1 + below(mix(bits), length - 2)).unwrap_or(1);
-            json.chars().scan(0, |bytes, c| { *bytes += c.len_utf8(); Some((*bytes, c)) }).take_while(|&(bytes, _)| bytes <= cut).map(|(_, c)| c).collect()
+            json[..json.floor_char_boundary(cut)].to_owned()
         }
     }
 }

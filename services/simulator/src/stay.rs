@@ -28,7 +28,7 @@ const OFFICE: Habit = Habit {
         5, 4, 3, 2, 2, 1, 1, 1, 0, 0, 0,
     ],
     stay_h: 4.6,
-    turnover: 1.35,
+    turnover: 1.55,
 };
 
 const SHOPS: Habit = Habit {
@@ -37,7 +37,7 @@ const SHOPS: Habit = Habit {
         95, 80, 60, 42, 28, 16, 10, 6, 4, 3, 2,
     ],
     stay_h: 1.6,
-    turnover: 4.6,
+    turnover: 5.4,
 };
 
 const CLINIC: Habit = Habit {
@@ -46,7 +46,7 @@ const CLINIC: Habit = Habit {
         20, 18, 15, 12, 10, 9, 8, 7, 6, 5, 4, 3,
     ],
     stay_h: 2.1,
-    turnover: 3.4,
+    turnover: 4.0,
 };
 
 /// One car's stay, in ms from the start of the service day.
@@ -91,7 +91,7 @@ impl Usage {
             arrivals.clear();
             arrivals.extend((0..count).map(|_| slot * HOUR_MS / 2 + draws.whole(0, HOUR_MS / 2)));
             arrivals.sort_unstable();
-            for &entry in &arrivals {
+            for &entry in arrivals.iter().filter(|&&entry| entry < LAST_EXIT_MS) {
                 while leaving.peek().is_some_and(|Reverse((exit, _))| *exit <= entry) {
                     if let Some(Reverse((_, floor))) = leaving.pop() {
                         taken[floor] -= 1;
@@ -100,10 +100,12 @@ impl Usage {
                 let length = ms(draws.exponential(self.habit.stay_h * 3_600.0)).max(3 * MINUTE_MS) + draws.whole(0, MINUTE_MS);
                 let early = draws.unit();
                 let Some(floor) = emptiest(floors, &taken) else { continue };
-                let exit = if entry + length < LAST_EXIT_MS { entry + length } else { entry + 1_000 + ms(early * seconds(LAST_EXIT_MS - entry)) };
+                // who would stay overnight leaves some time before the day turns
+                let rest = LAST_EXIT_MS - entry;
+                let exit = entry + if length < rest { length } else { 1_000 + ms(early * seconds(rest)) };
                 taken[floor] += 1;
                 leaving.push(Reverse((exit, floor)));
-                stays.push(Stay { entry, exit: exit.min(DAY_MS - 1_000), floor });
+                stays.push(Stay { entry, exit, floor });
             }
         }
         stays

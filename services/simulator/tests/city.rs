@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use yiping_city::{City, OTHER, gcj02_to_wgs84};
 use yiping_event::bus::{StopKind, TripKind};
-use yiping_event::elder::SosKind;
 use yiping_event::hotline::{CallKind, OrderKind};
 use yiping_event::parking::PaymentResult;
 use yiping_event::{Data, Datum, Event, Stream, TimeMs, decode};
@@ -58,6 +57,15 @@ fn the_same_arguments_give_the_same_bytes_and_another_seed_gives_others() {
     assert_ne!(run(1), run(2));
 }
 
+/// The same on any machine. Whoever changes the profile or the simulator changes the digits: then take the new ones.
+#[test]
+fn the_bytes_of_seed_1_are_known() {
+    let lines = run("2026-11-20T17:30:00", 30, 0.1, Faults::Hostile, &Stream::ALL);
+    let bytes = lines.iter().flat_map(|line| line.json.bytes());
+    let fnv1a = bytes.fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3));
+    assert_eq!(format!("{} lines, {fnv1a:016x}", lines.len()), "27604 lines, 87441c14adec6ea5");
+}
+
 #[test]
 fn every_line_is_an_event_of_its_stream_with_its_time_of_receipt_in_order() {
     let lines = run("2026-11-20T07:50:00", 15, 1.0, Faults::Usual, &Stream::ALL);
@@ -88,6 +96,7 @@ fn leaving_a_stream_out_changes_nothing_in_the_others() {
 #[test]
 fn all_types_appear_within_a_day_in_the_city_s_numbers() {
     let lines = run("2026-11-20T04:00:00", 24 * 60, 0.1, Faults::None, &Stream::ALL);
+    assert!(lines.is_sorted_by_key(|line| line.receive));
     let mut types: BTreeMap<&str, usize> = BTreeMap::new();
     let mut words: BTreeMap<String, usize> = BTreeMap::new();
     for line in &lines {
@@ -280,7 +289,7 @@ fn a_snapshot_counts_the_cars_that_came_and_went() {
 }
 
 #[test]
-fn calls_and_alarms_are_answered_as_well_as_the_norms_ask() {
+fn calls_are_answered_as_well_as_the_norms_ask() {
     let lines = run("2026-11-16T00:00:00", 5 * 24 * 60, 1.0, Faults::None, &[Stream::Hotline]);
     let (mut offered, mut answered, mut swift, mut wait_s) = (0, 0, 0, 0.0);
     for line in &lines {
@@ -299,31 +308,6 @@ fn calls_and_alarms_are_answered_as_well_as_the_norms_ask() {
     assert!((0.965..0.98).contains(&share(answered, offered)), "{}", share(answered, offered));
     assert!((0.905..0.935).contains(&share(swift, offered)), "{}", share(swift, offered));
     assert!((11.0..13.0).contains(&mean), "{mean} s");
-
-    let lines = run("2026-11-01T00:00:00", 20 * 24 * 60, 1.0, Faults::None, &[Stream::Elder]);
-    let mut raised: HashMap<String, TimeMs> = HashMap::new();
-    let (mut cases, mut in_time, mut failed) = (0, 0, 0);
-    for line in &lines {
-        let event = event(line);
-        if let Data::ElderSos(d) = event.data {
-            match d.event {
-                SosKind::Raised => {
-                    cases += 1;
-                    raised.insert(d.case_id.into_owned(), event.time);
-                }
-                SosKind::Acknowledged => {
-                    if let Some(then) = raised.get(d.case_id.as_ref()) {
-                        in_time += usize::from(event.time.ms() - then.ms() <= 60_000);
-                    }
-                }
-                SosKind::NotConnected => failed += 1,
-                _ => {}
-            }
-        }
-    }
-    assert!((700..900).contains(&cases), "{cases}");
-    assert!(share(in_time, cases) >= 0.975, "{}", share(in_time, cases));
-    assert!((0.15..0.23).contains(&share(failed, cases)), "{}", share(failed, cases));
 }
 
 #[test]
@@ -342,6 +326,7 @@ fn within_any_twenty_seconds_of_the_night_all_streams_speak() {
 #[test]
 fn usual_faults_come_in_the_contract_s_shares() {
     let lines = run("2026-11-20T12:00:00", 240, 0.2, Faults::Usual, &Stream::ALL);
+    assert!(lines.is_sorted_by_key(|line| line.receive));
     let mut seen = HashSet::new();
     let (mut twice, mut late, mut stored, mut backfill) = (0, 0, 0, 0);
     let (mut entered, mut left_without) = (HashSet::new(), 0);

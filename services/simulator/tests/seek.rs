@@ -57,3 +57,16 @@ fn days_of_running_and_a_fresh_start_agree() {
         assert_eq!(run(later, end, 0.02, Faults::Usual, stream), tail, "{stream}");
     }
 }
+
+#[test]
+fn the_whole_city_can_be_entered_in_the_rush_hour() {
+    for faults in [Faults::None, Faults::Usual] {
+        for stream in Stream::ALL {
+            let later = MIDNIGHT + 18 * 60 * MINUTE + 1_234;
+            let end = later + 2 * MINUTE;
+            let whole = run(later - 25 * MINUTE, end, 1.0, faults, stream);
+            let tail: Vec<Line> = whole.into_iter().filter(|line| line.receive.ms() >= later).collect();
+            assert!(run(later, end, 1.0, faults, stream) == tail, "{stream}");
+        }
+    }
+}
