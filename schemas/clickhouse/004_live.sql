@@ -1,22 +1,28 @@
 -- The live state and the freshness of what feeds it. Members that a service doesn't send are NULL.
 
+-- A vehicle's position and its delay come from two partitions (keys vehicle_id and route_id), so they are two rows; a delay
+-- noted an hour before the last position says nothing about it.
 CREATE OR REPLACE VIEW city.bus_latest AS
 SELECT
-    key AS vehicle_id,
-    JSONExtract(attrs, 'route_id', 'Nullable(String)') AS route_id,
-    JSONExtract(attrs, 'direction', 'Nullable(UInt8)') AS direction,
-    JSONExtract(attrs, 'lon', 'Nullable(Float64)') AS lon,
-    JSONExtract(attrs, 'lat', 'Nullable(Float64)') AS lat,
-    JSONExtract(attrs, 'speed_kmh', 'Nullable(Float64)') AS speed_kmh,
-    JSONExtract(attrs, 'bearing', 'Nullable(Float64)') AS bearing,
-    JSONExtract(attrs, 'passengers', 'Nullable(UInt32)') AS passengers,
-    JSONExtract(attrs, 'capacity', 'Nullable(UInt32)') AS capacity,
-    JSONExtract(attrs, 'delay_s', 'Nullable(Float64)') AS delay_s,
-    JSONExtract(attrs, 'district', 'Nullable(String)') AS district,
-    JSONExtract(attrs, 'trip_id', 'Nullable(String)') AS trip_id,
-    time
-FROM city.live_rows FINAL
-WHERE stream = 'bus' AND kind = 'vehicle' AND NOT gone;
+    v.key AS vehicle_id,
+    JSONExtract(v.attrs, 'route_id', 'Nullable(String)') AS route_id,
+    JSONExtract(v.attrs, 'direction', 'Nullable(UInt8)') AS direction,
+    JSONExtract(v.attrs, 'lon', 'Nullable(Float64)') AS lon,
+    JSONExtract(v.attrs, 'lat', 'Nullable(Float64)') AS lat,
+    JSONExtract(v.attrs, 'speed_kmh', 'Nullable(Float64)') AS speed_kmh,
+    JSONExtract(v.attrs, 'district', 'Nullable(String)') AS district,
+    if(d.time > v.time - INTERVAL 1 HOUR, d.delay_s, NULL) AS delay_s,
+    v.time AS time
+FROM
+(
+    SELECT key, time, attrs FROM city.live_rows FINAL WHERE stream = 'bus' AND kind = 'vehicle' AND NOT gone
+) AS v
+LEFT JOIN
+(
+    SELECT key, time, JSONExtract(attrs, 'delay_s', 'Nullable(Float64)') AS delay_s
+    FROM city.live_rows FINAL
+    WHERE stream = 'bus' AND kind = 'bus_delay' AND NOT gone
+) AS d ON d.key = v.key;
 
 CREATE OR REPLACE VIEW city.parking_latest AS
 SELECT

@@ -83,7 +83,8 @@ pub struct LatestMark {
 /// The live state of one entity (`city.live_rows`): a vehicle, a lot, an open order, an open SOS case. No personal data.
 ///
 /// The views read these members of `attrs` (all optional):
-/// kind `vehicle` (`bus_latest`): route_id, direction, lon, lat, speed_kmh, bearing, passengers, capacity, delay_s, district, trip_id;
+/// kind `vehicle` (`bus_latest`): route_id, direction, lon, lat, speed_kmh, district;
+/// kind `bus_delay` (`bus_latest`; key the vehicle's): delay_s;
 /// kind `lot` (`parking_latest`; key `lot` or `lot/floor`): lot_id, floor, district, capacity, occupied, free, open;
 /// kind `order` (`orders_open`): category, district, street, agency, created, due, state;
 /// kind `sos` (`sos_open`): district, street, raised, connected, acknowledged, arrived, state. Times are RFC 3339 strings.

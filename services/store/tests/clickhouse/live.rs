@@ -75,6 +75,31 @@ async fn a_closed_case_leaves_the_live_state() {
     assert_eq!(store.live("sos").await.unwrap(), []);
 }
 
+#[tokio::test]
+async fn a_vehicles_delay_is_shown_for_an_hour() {
+    let store = store_or_skip!();
+    let live = |kind: &str, key: &str, time_ms: i64, attrs: &str| LiveRow {
+        stream: "bus".into(),
+        kind: kind.into(),
+        key: key.into(),
+        time_ms,
+        revision: 1,
+        gone: false,
+        attrs: attrs.into(),
+    };
+    let live = vec![
+        live("vehicle", "v1", T0, r#"{"route_id":"7","direction":1,"lon":122.1,"lat":37.5,"speed_kmh":null}"#),
+        live("bus_delay", "v1", T0 - 3_599_000, r#"{"delay_s":-35.5}"#),
+        live("vehicle", "v2", T0, r#"{"route_id":"7"}"#),
+        live("bus_delay", "v2", T0 - 3_600_000, r#"{"delay_s":60}"#),
+        live("vehicle", "v3", T0, r#"{"route_id":"8"}"#),
+    ];
+    store.write(&Batch { live, ..Batch::default() }, &CancellationToken::new()).await.unwrap();
+    let sql = "SELECT vehicle_id, route_id, lon, speed_kmh, delay_s FROM city.bus_latest ORDER BY vehicle_id";
+    let wanted = "v1\t7\t122.1\t\\N\t-35.5\nv2\t7\t\\N\t\\N\t\\N\nv3\t8\t\\N\t\\N\t\\N\n";
+    assert_eq!(ask(sql).await.unwrap(), wanted);
+}
+
 /// What the reader is answered to `sql`.
 pub async fn ask(sql: &str) -> Result<String, String> {
     let server = shared().unwrap();
