@@ -10,6 +10,8 @@ export interface Brush {
   g: CanvasRenderingContext2D;
   width: number;
   height: number;
+  /** Device pixels a pixel. */
+  ratio: number;
   /** Where a place is on the canvas. */
   at: (lon: number, lat: number) => [x: number, y: number];
   timeMs: number;
@@ -21,38 +23,46 @@ export interface Painter {
   version(timeMs: number): number | string;
 }
 
-/**
- * One canvas for all painters of a map, for the browser pays for every further one in each frame. What stands still is
- * painted behind the scenes and copied; what moves is painted over it.
- */
-export function canvasLayer(still: Painter[], moving: Painter[]): Layer {
+/** In the order in which they lie over each other. */
+export interface Painters {
+  /** Painted once behind the scenes. */
+  still: Painter;
+  /** Leaves its strokes on the still picture for as long as that stands. */
+  trail: Painter;
+  /** Painted over a copy of it in each frame. */
+  moving: Painter[];
+}
+
+/** One canvas for all painters of a map, for the browser pays for every further one in each frame. */
+export function canvasLayer({ still, trail, moving }: Painters): Layer {
   const canvas = document.createElement('canvas');
   canvas.style.cssText = 'position: absolute; left: 0; top: 0';
   const front = canvas.getContext('2d');
   const back = document.createElement('canvas').getContext('2d');
-  const painted = { front: '', back: '' };
+  const painted = { still: '', trail: '', front: '' };
 
   return new Layer({
     render: (frame: FrameState) => {
       const [width = 0, height = 0] = frame.size;
       const ratio = frame.pixelRatio;
       const place = [width, height, ratio, frame.coordinateToPixelTransform.join()].join('|');
-      const version = (painters: Painter[]) => `${place}|${painters.map((painter) => painter.version(frame.time)).join('|')}`;
-      const [backVersion, frontVersion] = [version(still), version([...still, ...moving])];
-      if (!front || !back || frontVersion === painted.front) return canvas;
-      const paint = (g: CanvasRenderingContext2D, painters: Painter[]) => {
-        g.setTransform(ratio, 0, 0, ratio, 0, 0);
-        for (const painter of painters) {
-          painter.paint({ g, width, height, at: (lon, lat) => toPixel(frame.coordinateToPixelTransform, lon, lat), timeMs: frame.time });
-        }
+      const version = {
+        still: `${place}|${still.version(frame.time)}`,
+        trail: String(trail.version(frame.time)),
+        front: [place, ...[still, trail, ...moving].map((painter) => painter.version(frame.time))].join('|'),
       };
-      if (backVersion !== painted.back) {
+      if (!front || !back || version.front === painted.front) return canvas;
+      const paint = (g: CanvasRenderingContext2D, painter: Painter) => {
+        g.setTransform(ratio, 0, 0, ratio, 0, 0);
+        painter.paint({ g, width, height, ratio, at: (lon, lat) => toPixel(frame.coordinateToPixelTransform, lon, lat), timeMs: frame.time });
+      };
+      if (version.still !== painted.still) {
         fit(back.canvas, width * ratio, height * ratio);
         back.resetTransform();
         back.clearRect(0, 0, back.canvas.width, back.canvas.height);
         paint(back, still);
-        painted.back = backVersion;
       }
+      if (version.trail !== painted.trail) paint(back, trail);
       if (fit(canvas, width * ratio, height * ratio)) {
         canvas.style.width = `${width}px`;
         canvas.style.height = `${height}px`;
@@ -61,8 +71,8 @@ export function canvasLayer(still: Painter[], moving: Painter[]): Layer {
       front.globalCompositeOperation = 'copy';
       front.drawImage(back.canvas, 0, 0);
       front.globalCompositeOperation = 'source-over';
-      paint(front, moving);
-      painted.front = frontVersion;
+      for (const painter of moving) paint(front, painter);
+      Object.assign(painted, version);
       return canvas;
     },
   });

@@ -13,6 +13,9 @@ import { readTheme } from './theme';
 import { TracePainter } from './traces';
 import { VehiclePainter, type Manner } from './vehicles';
 
+/** Dots glide a few pixels at a time: thirty frames a second are smooth, and half the work of sixty. */
+const FRAME_MS = 30;
+
 export interface MapOptions extends Manner {
   box: LonLatBox;
   /** The close-up fills its frame and cuts what does not fit; the large map shows its box whole. */
@@ -29,6 +32,7 @@ export interface MapOptions extends Manner {
 
 export class CityMap {
   #map: OlMap;
+  #next: ReturnType<typeof setTimeout> | undefined;
   #ground: Ground;
   #traces: TracePainter;
   #vehicles: VehiclePainter;
@@ -48,12 +52,13 @@ export class CityMap {
       target,
       controls: [],
       interactions: [],
-      layers: [canvasLayer([this.#ground, this.#traces], [this.#vehicles, this.#lots])],
+      layers: [canvasLayer({ still: this.#ground, trail: this.#traces, moving: [this.#vehicles, this.#lots] })],
       view: new View({ center: [0, 0], zoom: 1, constrainResolution: false, showFullExtent: true }),
     });
     this.#map.on('change:size', () => this.fit());
     this.#map.on('postrender', (event) => {
-      if (event.frameState && this.#vehicles.moving(event.frameState.time)) this.#map.render();
+      // A last frame is due after the move's end as well, to set the dots where they belong.
+      if (event.frameState && this.#vehicles.moving(event.frameState.time)) this.#next = setTimeout(() => this.#map.render(), FRAME_MS);
     });
     this.fit();
   }
@@ -102,6 +107,7 @@ export class CityMap {
   }
 
   close(): void {
+    clearTimeout(this.#next);
     this.#map.setTarget(undefined);
     this.#map.dispose();
   }

@@ -1,13 +1,11 @@
-// Instead of streets: the thin lines that buses themselves have drawn. They are kept as a picture, so their memory is the
-// picture's whatever the running time, and a road driven often is no brighter than the street colour.
+// Instead of streets: the thin lines that buses themselves have drawn. They stay in the still picture, so their memory is
+// the picture's whatever the running time, and a road driven often is no brighter than the street colour.
 
 import type { Brush, Painter } from './canvas-layer';
 import type { Fleet } from './fleet';
 import type { Theme } from './theme';
 
 export class TracePainter implements Painter {
-  #kept = document.createElement('canvas');
-  #key = '';
   #version = 0;
 
   constructor(
@@ -17,37 +15,30 @@ export class TracePainter implements Painter {
     private readonly close: boolean,
   ) {}
 
+  /** The fleet has made a step, which is drawn once. */
   moved(): void {
     this.#version += 1;
   }
 
-  version(): string {
-    return `${this.#version}/${this.unit()}`;
+  version(): number {
+    return this.#version;
   }
 
   paint({ g, at, width, height }: Brush): void {
-    const [x0, y0] = at(0, 0);
-    const key = `${width}×${height}@${x0.toFixed(1)},${y0.toFixed(1)}`;
-    const ratio = g.getTransform().a;
-    if (key !== this.#key) {
-      this.#key = key;
-      this.#kept.width = width * ratio;
-      this.#kept.height = height * ratio;
-    }
-    const pen = this.#kept.getContext('2d');
-    if (!pen) return;
-    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
-    pen.strokeStyle = this.theme.street;
-    pen.globalAlpha = 0.5;
-    pen.lineWidth = Math.max(0.7, (this.close ? 4 : 2.5) * this.unit());
-    pen.lineCap = 'round';
-    pen.beginPath();
+    g.strokeStyle = this.theme.street;
+    g.globalAlpha = 0.5;
+    g.lineWidth = Math.max(0.7, (this.close ? 4 : 2.5) * this.unit());
+    g.lineCap = 'round';
     for (const { lon, lat, fromLon, fromLat } of this.fleet.steps) {
       if (lon === fromLon && lat === fromLat) continue;
-      pen.moveTo(...at(fromLon, fromLat));
-      pen.lineTo(...at(lon, lat));
+      const [x, y] = at(lon, lat);
+      if (x < 0 || y < 0 || x > width || y > height) continue;
+      // A path of its own for each: one path of a thousand strokes costs a multiple of it.
+      g.beginPath();
+      g.moveTo(...at(fromLon, fromLat));
+      g.lineTo(x, y);
+      g.stroke();
     }
-    pen.stroke();
-    g.drawImage(this.#kept, 0, 0, width, height);
+    g.globalAlpha = 1;
   }
 }

@@ -16,12 +16,13 @@ export interface Manner {
   muted: LonLatBox | null;
 }
 
-type Stamp = { canvas: HTMLCanvasElement; half: number };
+/** A small picture in device pixels, and how far its middle lies from its edge. */
+type Stamp = { bitmap: ImageBitmap; half: number };
 
 export class VehiclePainter implements Painter {
   #version = 0;
   #movedMs = -Infinity;
-  #stamps: { unit: number; kinds: Record<Kind, Stamp>; small: Record<Kind, Stamp> } | null = null;
+  #stamps: { key: string; kinds: Record<Kind, Stamp>; small: Record<Kind, Stamp> } | null = null;
 
   constructor(
     private readonly fleet: Fleet,
@@ -44,8 +45,9 @@ export class VehiclePainter implements Painter {
     return `${this.#version}/${this.unit()}/${this.moving(timeMs) ? timeMs : ''}`;
   }
 
-  paint({ g, at, timeMs, width, height }: Brush): void {
-    const stamps = this.#prepare();
+  paint({ g, at, timeMs, width, height, ratio }: Brush): void {
+    const stamps = this.#prepare(ratio);
+    g.resetTransform(); // stamps lie on whole device pixels: copied, not resampled
     const f = Math.min(1, Math.max(0, (timeMs - this.#movedMs) / MOVE_MS));
     const eased = f * (2 - f);
     const box = this.manner.muted;
@@ -59,28 +61,29 @@ export class VehiclePainter implements Painter {
         const [x, y] = at(lon, lat);
         if (x < -20 || y < -20 || x > width + 20 || y > height + 20) continue;
         const stamp = (inMuted ? stamps.small : stamps.kinds)[kind];
-        g.drawImage(stamp.canvas, x - stamp.half, y - stamp.half, stamp.half * 2, stamp.half * 2);
+        g.drawImage(stamp.bitmap, Math.round(x * ratio - stamp.half), Math.round(y * ratio - stamp.half));
       }
     }
   }
 
-  #prepare() {
+  #prepare(ratio: number) {
     const u = this.unit();
-    if (this.#stamps?.unit === u) return this.#stamps;
+    const key = `${u}@${ratio}`;
+    if (this.#stamps?.key === key) return this.#stamps;
     const { accent, warn, mute, sea, land } = this.theme;
     const r = Math.max(1.6, (this.manner.close ? 7 : 5.5) * u);
     const disc = (radius: number, alpha: number, colour: string) =>
-      stamp(radius + 1, (g) => {
+      stamp(radius + 1, ratio, (g) => {
         g.globalAlpha = alpha;
         g.fillStyle = colour;
         g.arc(0, 0, radius, 0, 7);
         g.fill();
       });
     this.#stamps = {
-      unit: u,
+      key,
       kinds: {
         running: disc(r, 0.92, accent),
-        late: stamp(r * 1.7 + 2, (g) => {
+        late: stamp(r * 1.7 + 2, ratio, (g) => {
           const d = r * 1.65;
           g.fillStyle = warn;
           g.strokeStyle = sea;
@@ -93,7 +96,7 @@ export class VehiclePainter implements Painter {
           g.fill();
           g.stroke();
         }),
-        lost: stamp(r * 1.4 + 2, (g) => {
+        lost: stamp(r * 1.4 + 2, ratio, (g) => {
           g.fillStyle = land;
           g.strokeStyle = mute;
           g.lineWidth = Math.max(1, 3 * u);
@@ -108,16 +111,15 @@ export class VehiclePainter implements Painter {
   }
 }
 
-/** Drawn at three times its size, so that it is sharp between pixels too. */
-function stamp(half: number, draw: (g: CanvasRenderingContext2D) => void): Stamp {
-  const canvas = document.createElement('canvas');
-  const over = 3;
-  canvas.width = canvas.height = Math.ceil(half * 2 * over);
+/** As a bitmap: a canvas as source would be looked at anew with every copy. */
+function stamp(half: number, ratio: number, draw: (g: OffscreenCanvasRenderingContext2D) => void): Stamp {
+  const middle = Math.ceil(half * ratio);
+  const canvas = new OffscreenCanvas(2 * middle, 2 * middle);
   const g = canvas.getContext('2d');
   if (g) {
-    g.setTransform(canvas.width / (half * 2), 0, 0, canvas.width / (half * 2), canvas.width / 2, canvas.width / 2);
+    g.setTransform(ratio, 0, 0, ratio, middle, middle);
     g.beginPath();
     draw(g);
   }
-  return { canvas, half };
+  return { bitmap: canvas.transferToImageBitmap(), half: middle };
 }

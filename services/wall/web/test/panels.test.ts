@@ -1,0 +1,87 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { lostNotices, notices } from '../src/lib/notices';
+import { panelView } from '../src/lib/panels';
+import { applyDelta, emptyWorld, identity, type World } from '../src/lib/state';
+import { STREAMS, type MetricRow, type StreamStatus } from '../src/lib/types';
+import { zoneFigures } from '../src/lib/zones';
+
+const NOW = Date.parse('2026-11-20T10:41:07Z');
+const ago = (s: number) => new Date(NOW - s * 1000).toISOString();
+const status = (contactS: number): StreamStatus => ({
+  state: 'fresh', watermark: ago(contactS + 3), last_event: ago(contactS), sources_online: 1, sources_total: 1,
+  sources: [{ source: 'a', state: 'fresh', last_contact: ago(contactS), expected_s: 30 }],
+});
+const metric = (name: string, span: string, value: number | null, numerator = value ?? 0, denominator = 1): MetricRow => ({
+  stream: name.split('.')[0] ?? '', metric: name, level: 'city', key: 'city', span, window_start: ago(3600), window_end: ago(5), value, numerator, denominator, n: 60, is_final: false, revision: '1', watermark: ago(3),
+});
+let world: World;
+beforeEach(() => {
+  world = applyDelta(emptyWorld(), {
+    streams: Object.fromEntries(STREAMS.map((id) => [id, status(2)])),
+    metrics: [metric('bus.online_ratio', 'now', 0.99, 1386, 1400), metric('parking.free_spaces', 'now', 50), metric('elder.sos_open', 'now', 0), metric('hotline.connect_ratio', '30m', null)],
+    lots: [{ lot_id: 'p', name: 'P1', district: '高新区', lon: 122, lat: 37, capacity: 200, occupied: 150, time: ago(5) }],
+  }, NOW);
+});
+const without = (id: 'bus' | 'elder', seconds: number) => (world = applyDelta(world, { streams: { [id]: status(seconds) } }, NOW));
+const sos = (seconds: number, state: 'open' | 'acknowledged') => ({ case: 'c', district: '环翠区', street: '竹岛街道', lon: 122, lat: 37, raised: ago(seconds), state });
+
+describe('a leading figure', () => {
+  it('is the number of vehicles online, and the share of spaces that are free', () => {
+    expect(panelView(world, 'bus', NOW).figure).toEqual({ text: '1,386', unit: '辆', old: false });
+    expect(panelView(world, 'parking', NOW)).toMatchObject({ figure: { text: '25.0', unit: '%' }, lines: ['余 50 位', '共 200 位'] });
+  });
+  it('of zero is a figure, and one with too few events is none', () => {
+    expect(panelView(world, 'elder', NOW).figure.text).toBe('0');
+    expect(panelView(world, 'hotline', NOW).rows[1]?.figure.text).toBeNull();
+  });
+  it('is hatched when stale, and taken away when silent, with what it was beside it', () => {
+    expect(panelView(without('bus', 100), 'bus', NOW).figure).toMatchObject({ text: '1,386', old: true });
+    const silent = panelView(without('bus', 372), 'bus', NOW);
+    expect(silent.figure.text).toBeNull();
+    expect(silent.lines).toEqual(['末次 18:34', '末值 1,386']);
+  });
+  it('is compared with an hour ago in its own unit', () => {
+    world.spark.set(identity('bus.online_ratio', 'city', 'city', 'now'), [[NOW - 3_600_000, 0.985], [NOW, 0.99]]);
+    expect(panelView(world, 'bus', NOW).lines).toEqual(['+7', '较 1 时前']);
+  });
+});
+
+describe('a call for help', () => {
+  it('that waits longer than a minute becomes the largest thing on the wall', () => {
+    const view = panelView(applyDelta(world, { sos: [sos(126, 'open')] }, NOW), 'elder', NOW);
+    expect(view).toMatchObject({ level: 'crit', alarm: { wait: ['2', '分', '06', '秒'], place: '环翠区 竹岛街道', limit: '限 60 秒' } });
+  });
+  it('raises nothing within its minute, nor once somebody has answered', () => {
+    for (const calm of [sos(59, 'open'), sos(900, 'acknowledged')]) {
+      expect(panelView(applyDelta(world, { sos: [calm] }, NOW), 'elder', NOW).alarm).toBeNull();
+    }
+  });
+  it('still alarms when its own feed has fallen silent', () => {
+    without('elder', 500);
+    expect(panelView(applyDelta(world, { sos: [sos(600, 'open')] }, NOW), 'elder', NOW).alarm).not.toBeNull();
+  });
+});
+
+describe('the footer', () => {
+  it('says that nothing is wrong, and since when', () => {
+    expect(notices(world, NOW, NOW - 60_000)[0]).toEqual({ kind: 'ok', title: '无告警', detail: '18:40 以来' });
+  });
+  it('puts people before data, and data before information', () => {
+    without('bus', 372);
+    const slots = notices(applyDelta(world, { sos: [sos(126, 'open')] }, NOW), NOW, null);
+    expect(slots.slice(0, 2).map((slot) => slot?.title)).toEqual(['竹岛街道求助未应答', '公交 数据静默']);
+  });
+  it('counts in its last slot what has no slot', () => {
+    const many = Array.from({ length: 6 }, (_, i) => ({ ...sos(100 + i, 'open'), case: String(i) }));
+    expect(notices(applyDelta(world, { sos: many }, NOW), NOW, null)[3]?.detail).toContain('另有 2 条');
+  });
+  it('knows nothing of alarms while the server is lost', () => {
+    expect(lostNotices(world, NOW, NOW)[0]).toEqual({ kind: 'lost', title: '告警情况不明', detail: '18:41:07 前无告警' });
+  });
+});
+
+it('a zone shows what there is, and nothing of a feed that is silent', () => {
+  expect(zoneFigures(world, '高新区', NOW).map(({ text }) => text)).toEqual([null, '25', null]);
+  world.streams.parking = status(500);
+  expect(zoneFigures(world, '高新区', NOW)[1]?.text).toBeNull();
+});
