@@ -239,8 +239,9 @@ export class City {
 
   catalogue() {
     return FIGURES.map(([stream, metric]) => metric).filter((m, i, all) => all.indexOf(m) === i).map((id) => {
-      const [name_zh, unit, formula] = NAMES[id] ?? [id, '', '（演示目录：此项未写口径）'];
-      return { id, stream: id.split('.')[0], name_zh, unit, formula, levels: ['city'], spans: FIGURES.filter((f) => f[1] === id).map((f) => f[2]), min_n: 5 };
+      const [name_zh, unit, formula_zh] = NAMES[id] ?? [id, '', '（演示目录：此项未写口径）'];
+      const thresholds = id.endsWith('_ratio') ? [{ severity: 'w', when: '<', limit: 0.95, source: 'set' }] : [];
+      return { id, stream: id.split('.')[0], name_zh, unit, formula: formula_zh, formula_zh, thresholds, levels: ['city'], spans: FIGURES.filter((f) => f[1] === id).map((f) => f[2]), min_n: 5 };
     });
   }
 

@@ -58,6 +58,11 @@ export function troubles(world: World, nowMs: number): Notice[] {
     list.push({ kind, title: `${place}${metricName(breach.metric)}越限`, detail: `${age(nowMs - (timeMs(breach.opened_at) ?? nowMs))} · 限 ${thresholdText(breach.metric, breach.threshold)}` });
   }
 
+  if (!world.store.ok) {
+    const sinceMs = timeMs(world.store.since);
+    warn.push({ kind: 'warn', title: '数据库无应答', detail: sinceMs === null ? '画面可能陈旧' : `${age(nowMs - sinceMs)} · 画面可能陈旧` });
+  }
+
   for (const id of STREAMS) {
     const card = cardAge(world.streams[id], nowMs);
     if (card.state !== 'silent' && card.state !== 'stale') continue;

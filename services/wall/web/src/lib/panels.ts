@@ -240,7 +240,7 @@ function elder(view: PanelView, world: World, nowMs: number): void {
   if (!oldest || raisedMs === null || nowMs - raisedMs <= SOS_LIMIT_MS || view.age.state === 'not_connected') return;
   view.level = 'crit';
   view.lead = '最久未应答';
-  view.alarm = { wait: wait(nowMs - raisedMs), place: `${oldest.district} ${oldest.street}`.trim(), limit: `限 ${age(SOS_LIMIT_MS).replace('1 分 00 秒', '60 秒')}` };
+  view.alarm = { wait: wait(nowMs - raisedMs), place: `${oldest.district} ${oldest.street ?? ''}`.trim(), limit: `限 ${age(SOS_LIMIT_MS).replace('1 分 00 秒', '60 秒')}` };
   const calls = view.rows[1];
   view.rows = [
     { id: 'sos-open', name: '待应答', caption: `处置中 ${world.sos.length - open.length}`, figure: { text: figure(open.length), unit: '起', old: false }, spark: [], mark: null, level: 'crit', query: null },

@@ -18,7 +18,8 @@ export interface SosPlace {
 export function sosPlaces(list: Sos[], nowMs: number): SosPlace[] {
   const places = new Map<string, SosPlace>();
   for (const sos of list) {
-    const id = `${sos.district}/${sos.street}`;
+    if (sos.lon === null || sos.lat === null) continue;
+    const id = `${sos.district}/${sos.street ?? ''}`;
     const place = places.get(id) ?? { id, lon: sos.lon, lat: sos.lat, name: sos.street || sos.district, open: false, waitedMs: 0, waited: '' };
     if (sos.state === 'open') {
       place.open = true;

@@ -1,14 +1,16 @@
 // The city as this page knows it: one snapshot, then changes folded in. Everything held here is bounded: metric rows
 // and lots by their identities, curves by their length. It knows neither the connection nor the screen.
 
-import type { Breach, City, Delta, Lot, MetricRow, Snapshot, Sos, SparkPoint, StreamId, StreamStatus, Vehicles } from './types';
+import type { Breach, City, Delta, Lot, MetricRow, Snapshot, Sos, SparkPoint, StoreStatus, StreamId, StreamStatus, Vehicles } from './types';
 
 const SPARK_POINTS = 72;
+const STORE_WELL: StoreStatus = { ok: true, since: null };
 const SPARK_MS = 4 * 3_600_000;
 
 export interface World {
   city: City;
   build: string;
+  store: StoreStatus;
   streams: Partial<Record<StreamId, StreamStatus>>;
   metrics: Map<string, MetricRow>;
   breaches: Breach[];
@@ -31,6 +33,7 @@ export function fromSnapshot(snapshot: Snapshot, serverMs: number): World {
   return {
     city: snapshot.city,
     build: snapshot.build,
+    store: snapshot.store ?? STORE_WELL,
     streams: snapshot.streams,
     metrics: new Map(snapshot.metrics.map((row) => [identity(row.metric, row.level, row.key, row.span), row])),
     breaches: snapshot.breaches,
@@ -53,6 +56,7 @@ export function applyDelta(world: World, delta: Delta, serverMs: number): World 
     ...world,
     city: delta.city ?? world.city,
     build: delta.build ?? world.build,
+    store: delta.store ?? world.store,
     streams: delta.streams ? { ...world.streams, ...delta.streams } : world.streams,
     breaches: delta.breaches ?? world.breaches,
     vehicles: delta.vehicles ?? world.vehicles,
@@ -79,5 +83,5 @@ export function row(world: World, metric: string, span: string, level = 'city', 
 export function emptyWorld(): World {
   const city: City = { name: '威海', title: '一屏观全城', zone: 'Asia/Shanghai', approval: '', fleet: 0, bounds: [0, 0, 1, 1], core: [0, 0, 1, 1], districts: [], zones: [] };
   const vehicles: Vehicles = { columns: [], ids: [], rows: [] };
-  return { city, build: '', streams: {}, metrics: new Map(), breaches: [], vehicles, vehiclesAtMs: 0, lots: new Map(), sos: [], spark: new Map() };
+  return { city, build: '', store: STORE_WELL, streams: {}, metrics: new Map(), breaches: [], vehicles, vehiclesAtMs: 0, lots: new Map(), sos: [], spark: new Map() };
 }

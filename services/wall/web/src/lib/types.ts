@@ -91,18 +91,25 @@ export interface Lot {
 export interface Sos {
   case: string;
   district: string;
-  street: string;
-  /** The street's centre, never the caller's place. */
-  lon: number;
-  lat: number;
+  street: string | null;
+  /** The street's centre, never the caller's place; null where nobody may know it. */
+  lon: number | null;
+  lat: number | null;
   raised: Time;
   state: 'open' | 'acknowledged';
+}
+
+/** Whether the server gets answers from its store, and since when that is so. */
+export interface StoreStatus {
+  ok: boolean;
+  since: Time | null;
 }
 
 export interface Snapshot {
   server_time: Time;
   build: string;
   city: City;
+  store?: StoreStatus;
   streams: Partial<Record<StreamId, StreamStatus>>;
   metrics: MetricRow[];
   breaches: Breach[];
@@ -113,6 +120,15 @@ export interface Snapshot {
 }
 export type Delta = Partial<Snapshot>;
 
+export interface Threshold {
+  severity: string;
+  when: string;
+  limit: number;
+  of?: string;
+  spans?: string[];
+  source?: string;
+}
+
 export interface CatalogueEntry {
   id: string;
   stream: string;
@@ -122,5 +138,6 @@ export interface CatalogueEntry {
   levels: string[];
   spans: string[];
   min_n: number;
-  thresholds?: unknown;
+  formula_zh?: string;
+  thresholds?: Threshold[];
 }
