@@ -3,7 +3,7 @@
 
 import OlMap from 'ol/Map';
 import View from 'ol/View';
-import { transformExtent } from 'ol/proj';
+import { fromLonLat, transformExtent } from 'ol/proj';
 import type { LonLatBox, Lot } from '../lib/types';
 import { canvasLayer, toPixel } from './canvas-layer';
 import type { Fleet } from './fleet';
@@ -53,7 +53,7 @@ export class CityMap {
       controls: [],
       interactions: [],
       layers: [canvasLayer({ still: this.#ground, trail: this.#traces, moving: [this.#vehicles, this.#lots] })],
-      view: new View({ center: [0, 0], zoom: 1, constrainResolution: false, showFullExtent: true }),
+      view: new View({ center: fromLonLat([(options.box[0] + options.box[2]) / 2, (options.box[1] + options.box[3]) / 2]), zoom: 9 }),
     });
     this.#map.on('change:size', () => this.fit());
     this.#map.on('postrender', (event) => {
