@@ -29,7 +29,7 @@ SELECT
         d.kind IN ('count', 'gauge'), 1,
         d.kind = 'percentile', toFloat64(r.n),
         ifNull(c.den, r.den) * d.den_scale) AS denominator,
-    if(d.kind = 'ratio', ifNull(c.den, r.den), r.n) AS n,
+    multiIf(d.kind = 'ratio', ifNull(c.den, r.den), d.kind = 'gauge', r.den, r.n) AS n,
     toBool(ifNull(r.window_end <= w.watermark, 0)) AS is_final,
     r.revision AS revision,
     w.watermark AS watermark

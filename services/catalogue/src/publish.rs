@@ -42,7 +42,7 @@ impl Entry {
     pub fn publish(&self, sums: &Sums, constant: Option<i64>) -> Figure {
         match self.value {
             Value::Count => self.plain(sums, sums.num),
-            Value::Gauge => self.plain(sums, 1),
+            Value::Gauge => self.plain(sums, sums.den),
             Value::Ratio => {
                 let den = constant.unwrap_or(sums.den);
                 // an integral's n counts steps; a ratio of counts is as good as its denominator

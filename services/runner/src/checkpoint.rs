@@ -25,8 +25,7 @@ pub fn machine<D: Domain>(
     specs: &[MetricSpec],
     parts: &[(String, Vec<u8>)],
 ) -> Result<Machine<D>, Unreadable> {
-    let unreadable =
-        |what: &str, error: &dyn std::fmt::Display| Unreadable(format!("{what}: {error}"));
+    let unreadable = |what: &str, error: &dyn std::fmt::Display| Unreadable(format!("{what}: {error}"));
     let mut core: Option<Core<D>> = None;
     let mut dedup = Dedup::default();
     for (name, bytes) in parts {
@@ -34,8 +33,7 @@ pub fn machine<D: Domain>(
             core = Some(postcard::from_bytes(bytes).map_err(|error| unreadable(name, &error))?);
         } else if let Some(slice) = name.strip_prefix(SEEN) {
             let slice: i64 = slice.parse().map_err(|error| unreadable(name, &error))?;
-            let ids: Vec<EntityId> =
-                postcard::from_bytes(bytes).map_err(|error| unreadable(name, &error))?;
+            let ids: Vec<EntityId> = postcard::from_bytes(bytes).map_err(|error| unreadable(name, &error))?;
             dedup.restore(slice, ids);
         }
     }

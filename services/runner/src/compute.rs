@@ -66,15 +66,9 @@ pub fn compute<D: Domain>(
     let specs = catalogue.specs(stream, spans);
     let partitions = partitions.max(1);
     let mut machines: Vec<Machine<D>> = (0..partitions)
-        .map(|_| {
-            Machine::new(stream, &specs, settings.clone())
-                .map_err(|error| anyhow::anyhow!("settings: {error}"))
-        })
+        .map(|_| Machine::new(stream, &specs, settings.clone()).map_err(|error| anyhow::anyhow!("settings: {error}")))
         .collect::<Result<_, _>>()?;
-    let mut windows = Windows {
-        partitions: partitions as usize,
-        rows: HashMap::new(),
-    };
+    let mut windows = Windows { partitions: partitions as usize, rows: HashMap::new() };
     let mut codes: HashMap<&'static str, u64> = HashMap::new();
     let mut computed = Computed::default();
     let mut out = Output::default();
@@ -89,14 +83,7 @@ pub fn compute<D: Domain>(
             continue;
         };
         for partition in targets {
-            machines[partition as usize].apply(
-                Input {
-                    offset,
-                    append: None,
-                    payload: &line,
-                },
-                &mut out,
-            );
+            machines[partition as usize].apply(Input { offset, append: None, payload: &line }, &mut out);
             windows.keep(partition, &mut out.rows);
         }
         for (_, reject) in out.rejects.drain(..) {
@@ -156,44 +143,19 @@ struct Windows {
 impl Windows {
     fn keep(&mut self, partition: u32, rows: &mut Vec<Row>) {
         for row in rows.drain(..) {
-            let id = (
-                row.metric,
-                row.level.as_str(),
-                row.key,
-                row.span.as_str(),
-                row.end.0,
-            );
-            let parts = self
-                .rows
-                .entry(id)
-                .or_insert_with(|| (0..self.partitions).map(|_| None).collect());
-            let sums = Sums {
-                num: row.num,
-                den: row.den,
-                n: row.n,
-                hist: row.hist,
-            };
-            parts[partition as usize] = Some(Part {
-                sums,
-                gone: row.gone,
-                revision: (1 << 48) | row.offset,
-            });
+            let id = (row.metric, row.level.as_str(), row.key, row.span.as_str(), row.end.0);
+            let parts = self.rows.entry(id).or_insert_with(|| (0..self.partitions).map(|_| None).collect());
+            let sums = Sums { num: row.num, den: row.den, n: row.n, hist: row.hist };
+            parts[partition as usize] = Some(Part { sums, gone: row.gone, revision: (1 << 48) | row.offset });
         }
     }
 
-    fn publish(
-        self,
-        stream: Stream,
-        catalogue: &Catalogue,
-        city: &City,
-        watermark: TimeMs,
-    ) -> Vec<OfflineRow> {
+    fn publish(self, stream: Stream, catalogue: &Catalogue, city: &City, watermark: TimeMs) -> Vec<OfflineRow> {
         let days = yiping_window::span::Days::new(city.zone.clone());
         let mut rows: Vec<(Id, OfflineRow)> = Vec::with_capacity(self.rows.len());
         for (id, parts) in self.rows {
             let parts: Vec<Part> = parts.into_iter().flatten().collect();
-            let (Some(entry), false) = (catalogue.entry(&id.0), parts.iter().all(|part| part.gone))
-            else {
+            let (Some(entry), false) = (catalogue.entry(&id.0), parts.iter().all(|part| part.gone)) else {
                 continue;
             };
             let Ok(span) = id.3.parse::<Span>() else {
@@ -203,8 +165,7 @@ impl Windows {
             for part in &parts {
                 sums.merge(&part.sums);
             }
-            let fleet = (entry.constant.as_deref() == Some("fleet") && id.1 == "city")
-                .then_some(i64::from(city.fleet));
+            let fleet = (entry.constant.as_deref() == Some("fleet") && id.1 == "city").then_some(i64::from(city.fleet));
             let figure = entry.publish(&sums, fleet);
             let row = OfflineRow {
                 stream: stream.as_str(),

@@ -63,16 +63,9 @@ impl Flusher {
         self.metrics.store_rows.inc_by(job.batch.rows() as u64);
         if let Some(oldest) = job.oldest_append_ms {
             let age = yiping_runtime::clock::unix_ms() - oldest;
-            self.metrics
-                .event_to_row
-                .observe(age.max(0) as f64 / 1_000.0);
+            self.metrics.event_to_row.observe(age.max(0) as f64 / 1_000.0);
         }
-        Some(
-            job.snapshots
-                .iter()
-                .map(|snapshot| (snapshot.partition, snapshot.next))
-                .collect(),
-        )
+        Some(job.snapshots.iter().map(|snapshot| (snapshot.partition, snapshot.next)).collect())
     }
 
     async fn once(&self, job: &mut Job) -> anyhow::Result<()> {
@@ -82,22 +75,12 @@ impl Flusher {
         }
         self.store.write(&job.batch, &self.stop).await?;
         for snapshot in &job.snapshots {
-            let Snapshot {
-                partition,
-                generation,
-                next,
-                parts,
-            } = snapshot;
-            self.store
-                .save_checkpoint(&job.stream, *partition, *generation, *next, parts.clone())
-                .await?;
+            let Snapshot { partition, generation, next, parts } = snapshot;
+            self.store.save_checkpoint(&job.stream, *partition, *generation, *next, parts.clone()).await?;
             let partition = partition.to_string();
             let labels = [&*job.stream, partition.as_str()];
             let now_s = yiping_runtime::clock::unix_ms() as f64 / 1_000.0;
-            self.metrics
-                .checkpoint
-                .with_label_values(&labels)
-                .set(now_s);
+            self.metrics.checkpoint.with_label_values(&labels).set(now_s);
         }
         Ok(())
     }

@@ -29,8 +29,7 @@ struct Case {
 impl Gauges {
     /// Starts counting a partition from where its machine stands.
     pub fn begin<D: Domain>(&mut self, owned: &Owned<D>) {
-        self.counted
-            .insert(owned.origin.partition, owned.machine.counters());
+        self.counted.insert(owned.origin.partition, owned.machine.counters());
     }
 
     pub fn forget(&mut self, metrics: &Metrics, stream: &str, partition: u32) {
@@ -43,29 +42,17 @@ impl Gauges {
         let partition = owned.origin.partition.to_string();
         let labels = [stream, partition.as_str()];
         if let Some(watermark) = owned.machine.watermark() {
-            metrics
-                .watermark
-                .with_label_values(&labels)
-                .set(watermark.0 as f64 / 1_000.0);
+            metrics.watermark.with_label_values(&labels).set(watermark.0 as f64 / 1_000.0);
         }
         let lag = owned.head.saturating_sub(owned.next);
-        metrics
-            .consumer_lag
-            .with_label_values(&labels)
-            .set(i64::try_from(lag).unwrap_or(i64::MAX));
+        metrics.consumer_lag.with_label_values(&labels).set(i64::try_from(lag).unwrap_or(i64::MAX));
         for (source, contact) in owned.machine.contacts() {
             if let Some(time) = contact.last_contact {
-                metrics
-                    .source_last_contact
-                    .with_label_values(&[source])
-                    .set(time.0 as f64 / 1_000.0);
+                metrics.source_last_contact.with_label_values(&[source]).set(time.0 as f64 / 1_000.0);
             }
         }
         let now = owned.machine.counters();
-        let before = self
-            .counted
-            .insert(owned.origin.partition, now)
-            .unwrap_or_default();
+        let before = self.counted.insert(owned.origin.partition, now).unwrap_or_default();
         for (outcome, now, before) in [
             (Outcome::Accepted, now.accepted, before.accepted),
             (Outcome::Duplicate, now.duplicates, before.duplicates),
@@ -100,15 +87,10 @@ impl Gauges {
             if case.state != "raised" {
                 continue;
             }
-            elder
-                .sos_unacknowledged
-                .with_label_values(&[district])
-                .inc();
+            elder.sos_unacknowledged.with_label_values(&[district]).inc();
             if let Ok(raised) = yiping_event::TimeMs::parse(&case.raised) {
                 let raised = raised.0 as f64 / 1_000.0;
-                let oldest = elder
-                    .sos_oldest_unacknowledged
-                    .with_label_values(&[district]);
+                let oldest = elder.sos_oldest_unacknowledged.with_label_values(&[district]);
                 if oldest.get() == 0.0 || raised < oldest.get() {
                     oldest.set(raised);
                 }

@@ -31,8 +31,7 @@ pub use service::{Deps, run};
 /// The settings of a stream that shape results, as they travel in the log.
 #[must_use]
 pub fn settings(stream: &StreamConfig, city: &City) -> Settings {
-    let ms =
-        |duration: std::time::Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+    let ms = |duration: std::time::Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
     Settings {
         out_of_order_ms: ms(stream.out_of_order),
         lateness_ms: ms(stream.lateness),

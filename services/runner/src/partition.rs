@@ -9,9 +9,7 @@ use std::{
 use bytes::Bytes;
 use yiping_event::TimeMs;
 use yiping_log::{NewRecord, Offset, Record};
-use yiping_store::{
-    LatestMark, LatestMetricRow, LiveRow, MetricRow, RejectRow, SourceRow, StatusRow,
-};
+use yiping_store::{LatestMark, LatestMetricRow, LiveRow, MetricRow, RejectRow, SourceRow, StatusRow};
 use yiping_window::{Contact, Domain, Input, Level, Machine, MetricSpec, Output, Span};
 
 use crate::rows::{Names, Origin, store_row};
@@ -74,13 +72,7 @@ const TAKE_OVER: Duration = Duration::from_secs(5);
 const FOREIGN: Duration = Duration::from_secs(10);
 
 impl<D: Domain> Owned<D> {
-    pub fn new(
-        origin: Origin,
-        machine: Machine<D>,
-        next: Offset,
-        head: Offset,
-        silent_before: Duration,
-    ) -> Self {
+    pub fn new(origin: Origin, machine: Machine<D>, next: Offset, head: Offset, silent_before: Duration) -> Self {
         let now = Instant::now();
         let silence = Silence {
             since: now,
@@ -113,21 +105,11 @@ impl<D: Domain> Owned<D> {
         let mut out = Output::default();
         for record in records {
             let append = Some(TimeMs(record.append_ms));
-            self.machine.apply(
-                Input {
-                    offset: record.offset,
-                    append,
-                    payload: &record.payload,
-                },
-                &mut out,
-            );
+            self.machine.apply(Input { offset: record.offset, append, payload: &record.payload }, &mut out);
             self.next = record.offset + 1;
         }
         if let Some(first) = records.first() {
-            let oldest = self
-                .pending
-                .oldest_append_ms
-                .map_or(first.append_ms, |oldest| oldest.min(first.append_ms));
+            let oldest = self.pending.oldest_append_ms.map_or(first.append_ms, |oldest| oldest.min(first.append_ms));
             self.pending.oldest_append_ms = Some(oldest);
         }
         self.keep(out, records);
@@ -154,7 +136,6 @@ impl<D: Domain> Owned<D> {
             );
             self.pending.metrics.insert(id, row);
         }
-        let revision = self.origin.revision(self.next.saturating_sub(1));
         for live in out.live {
             let (kind, key) = (self.names.get(live.kind), Arc::<str>::from(live.key));
             let row = LiveRow {
@@ -162,7 +143,8 @@ impl<D: Domain> Owned<D> {
                 kind: Arc::clone(&kind),
                 key: Arc::clone(&key),
                 time_ms: live.time.0,
-                revision,
+                // the newest event's time: a vehicle's delays come from the partitions of all its routes, whose offsets don't compare
+                revision: u64::try_from(live.time.0).unwrap_or(0),
                 gone: live.gone,
                 attrs: live.attrs,
             };
@@ -199,10 +181,7 @@ impl<D: Domain> Owned<D> {
     pub fn tick(&self) -> Option<NewRecord> {
         let now = Instant::now();
         let silent = now.duration_since(self.silence.since);
-        let foreign = self
-            .silence
-            .foreign
-            .is_some_and(|(_, seen)| now.duration_since(seen) < FOREIGN);
+        let foreign = self.silence.foreign.is_some_and(|(_, seen)| now.duration_since(seen) < FOREIGN);
         if self.next < self.head || silent < SILENT || now < self.silence.not_before || foreign {
             return None;
         }
@@ -234,18 +213,9 @@ impl<D: Domain> Owned<D> {
             .collect();
         let mut latest = Vec::new();
         for row in rows {
-            let id = (
-                Arc::clone(&row.metric),
-                Arc::clone(&row.level),
-                Arc::clone(&row.key),
-                Arc::clone(&row.span),
-            );
+            let id = (Arc::clone(&row.metric), Arc::clone(&row.level), Arc::clone(&row.key), Arc::clone(&row.span));
             let slide = row.span.parse::<Span>().map_or(0, Span::slide_ms);
-            let window = if &*row.span == "now" {
-                0
-            } else {
-                row.window_end_ms
-            };
+            let window = if &*row.span == "now" { 0 } else { row.window_end_ms };
             let value = (window, row.num, row.den, row.n);
             if self.written.insert(id, value) == Some(value) {
                 continue;
@@ -264,11 +234,7 @@ impl<D: Domain> Owned<D> {
         for span in specs.iter().flat_map(|spec| &spec.spans).copied() {
             for level in LEVELS {
                 if due(span, level) && seen.insert((span, level)) {
-                    let end = if span == Span::Now {
-                        time.0
-                    } else {
-                        span.boundary_after(time.0, days)
-                    };
+                    let end = if span == Span::Now { time.0 } else { span.boundary_after(time.0, days) };
                     marks.push(LatestMark {
                         stream: Arc::clone(&self.origin.stream),
                         level: self.names.get(level.as_str()),
@@ -345,13 +311,7 @@ const LEVELS: [Level; 10] = [
 pub const LATE_TOPIC: &str = "city.late";
 
 /// A record that a partition's owner writes into it: a tick or the settings.
-pub fn own_record(
-    origin: &Origin,
-    id: &str,
-    kind: &str,
-    time: TimeMs,
-    data: serde_json::Value,
-) -> NewRecord {
+pub fn own_record(origin: &Origin, id: &str, kind: &str, time: TimeMs, data: serde_json::Value) -> NewRecord {
     let event = serde_json::json!({
         "specversion": "1.0", "id": id, "source": yiping_window::OWNER, "type": kind, "time": time.to_string(), "data": data,
     });

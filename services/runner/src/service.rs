@@ -57,27 +57,15 @@ pub async fn run<D: Domain + Send + Sync + 'static>(
     cancel: CancellationToken,
 ) -> anyhow::Result<()> {
     let topic = stream.topic();
-    let partitions = deps
-        .log
-        .ensure_topic(topic, deps.partitions)
-        .await
-        .context("making the topic")?;
-    deps.log
-        .ensure_topic(LATE_TOPIC, deps.partitions)
-        .await
-        .context("making the late topic")?;
-    let Some(generation) = until_stopped(&cancel, "reading generations", &deps.health, || {
-        settle_generation(stream, &deps, partitions)
-    })
-    .await
+    let partitions = deps.log.ensure_topic(topic, deps.partitions).await.context("making the topic")?;
+    deps.log.ensure_topic(LATE_TOPIC, deps.partitions).await.context("making the late topic")?;
+    let Some(generation) =
+        until_stopped(&cancel, "reading generations", &deps.health, || settle_generation(stream, &deps, partitions))
+            .await
     else {
         return Ok(());
     };
-    let consumer = deps
-        .log
-        .consumer(&format!("yiping-{stream}"), &[topic])
-        .await
-        .context("joining the group")?;
+    let consumer = deps.log.consumer(&format!("yiping-{stream}"), &[topic]).await.context("joining the group")?;
     let stop_storing = CancellationToken::new();
     let health = Arc::new(deps.health);
     let flusher = Arc::new(Flusher {
@@ -89,7 +77,6 @@ pub async fn run<D: Domain + Send + Sync + 'static>(
     });
     deps.metrics.begin_stream(stream.as_str());
     let specs = deps.catalogue.specs(stream, None);
-    let now = Instant::now();
     let mut service = Service::<D> {
         stream,
         generation,
@@ -107,8 +94,8 @@ pub async fn run<D: Domain + Send + Sync + 'static>(
         gauges: Gauges::default(),
         configs: Vec::new(),
         flushing: None,
-        flushed: now,
-        refresh: Refresh::new(now),
+        flushed: Instant::now(),
+        refresh: Refresh::default(),
         paused: false,
     };
     let result = service.work(&cancel).await;
@@ -143,25 +130,19 @@ struct Service<D: Domain> {
     paused: bool,
 }
 
-/// When which newest figures were last written: the city's every second, others every ten, 24h and day every minute (I10).
+/// When which newest figures were last written (I10): the city's every second, others every ten; 24h and day, which hardly move,
+/// every ten seconds for the city and every minute for others.
+#[derive(Default)]
 struct Refresh {
     fine: Option<Instant>,
     coarse: Option<Instant>,
 }
 
 impl Refresh {
-    fn new(_: Instant) -> Self {
-        Refresh {
-            fine: None,
-            coarse: None,
-        }
-    }
-
     /// Which are due now; they count as written from here on.
     fn due(&mut self, now: Instant) -> impl Fn(Span, Level) -> bool + Copy + use<> {
         let every = |last: &mut Option<Instant>, seconds: u64| {
-            let due =
-                last.is_none_or(|last| now.duration_since(last) >= Duration::from_secs(seconds));
+            let due = last.is_none_or(|last| now.duration_since(last) >= Duration::from_secs(seconds));
             if due {
                 *last = Some(now);
             }
@@ -169,9 +150,10 @@ impl Refresh {
         };
         let fine = every(&mut self.fine, 10);
         let coarse = every(&mut self.coarse, 60);
-        move |span, level| match span {
-            Span::H24 | Span::Day => coarse,
-            _ => fine || level == Level::City,
+        move |span, level| match (span, level) {
+            (Span::H24 | Span::Day, Level::City) => fine,
+            (Span::H24 | Span::Day, _) => coarse,
+            (_, level) => fine || level == Level::City,
         }
     }
 
@@ -198,18 +180,9 @@ impl<D: Domain + Send + Sync + 'static> Service<D> {
         }
     }
 
-    async fn take(
-        &mut self,
-        poll: yiping_log::Result<Poll>,
-        cancel: &CancellationToken,
-    ) -> anyhow::Result<()> {
+    async fn take(&mut self, poll: yiping_log::Result<Poll>, cancel: &CancellationToken) -> anyhow::Result<()> {
         match poll {
-            Ok(Poll::Records {
-                partition,
-                records,
-                head,
-                ..
-            }) => {
+            Ok(Poll::Records { partition, records, head, .. }) => {
                 if let Some(owned) = self.owned.get_mut(&partition) {
                     owned.head = head;
                     owned.apply(&records);
@@ -225,8 +198,7 @@ impl<D: Domain + Send + Sync + 'static> Service<D> {
                 self.flush_now().await?;
                 for (_, partition) in partitions {
                     self.owned.remove(&partition);
-                    self.gauges
-                        .forget(&self.metrics, self.stream.as_str(), partition);
+                    self.gauges.forget(&self.metrics, self.stream.as_str(), partition);
                 }
             }
             Ok(Poll::Idle) => {}
@@ -241,18 +213,13 @@ impl<D: Domain + Send + Sync + 'static> Service<D> {
     }
 
     /// Becomes a partition's owner: the newest checkpoint, then the log from there (I4).
-    async fn take_over(
-        &mut self,
-        partition: u32,
-        cancel: &CancellationToken,
-    ) -> anyhow::Result<()> {
+    async fn take_over(&mut self, partition: u32, cancel: &CancellationToken) -> anyhow::Result<()> {
         let stream = self.stream;
         let store = self.store.clone();
-        let Some(newest) =
-            until_stopped(cancel, "reading the checkpoint", &self.health, || async {
-                Ok(store.newest_checkpoint(stream.as_str(), partition).await?)
-            })
-            .await
+        let Some(newest) = until_stopped(cancel, "reading the checkpoint", &self.health, || async {
+            Ok(store.newest_checkpoint(stream.as_str(), partition).await?)
+        })
+        .await
         else {
             return Ok(());
         };
@@ -260,11 +227,7 @@ impl<D: Domain + Send + Sync + 'static> Service<D> {
             tracing::error!(%stream, partition, offset = bad.offset, reason = bad.reason, "a checkpoint can't be read, taking the one before");
         }
         let topic = stream.topic();
-        let (first, head) = self
-            .log
-            .range(topic, partition)
-            .await
-            .context("asking for the log's range")?;
+        let (first, head) = self.log.range(topic, partition).await.context("asking for the log's range")?;
         let (machine, next) = match newest.checkpoint {
             Some(found) => match checkpoint::machine::<D>(stream, &self.specs, &found.parts) {
                 Ok(machine) if found.generation == self.generation => (machine, found.offset),
@@ -279,22 +242,11 @@ impl<D: Domain + Send + Sync + 'static> Service<D> {
         if next < first {
             tracing::error!(%stream, partition, next, first, "the log starts after the checkpoint: records between were removed unread");
         }
-        let origin = Origin {
-            stream: Arc::from(stream.as_str()),
-            generation: self.generation,
-            partition,
-        };
+        let origin = Origin { stream: Arc::from(stream.as_str()), generation: self.generation, partition };
         let silent = silent_before(&*self.log, topic, partition, next.max(first), head).await;
         self.state_settings(&machine, &origin, head).await?;
-        let (_, head) = self
-            .log
-            .range(topic, partition)
-            .await
-            .context("asking for the log's range")?;
-        self.consumer
-            .seek(topic, partition, next.max(first))
-            .await
-            .context("seeking")?;
+        let (_, head) = self.log.range(topic, partition).await.context("asking for the log's range")?;
+        self.consumer.seek(topic, partition, next.max(first)).await.context("seeking")?;
         let owned = Owned::new(origin, machine, next.max(first), head, silent);
         self.gauges.begin(&owned);
         self.owned.insert(partition, owned);
@@ -310,12 +262,7 @@ impl<D: Domain + Send + Sync + 'static> Service<D> {
     }
 
     /// Writes our settings into the partition where it doesn't state them yet: they shape results, so they are data (I1).
-    async fn state_settings(
-        &mut self,
-        machine: &Machine<D>,
-        origin: &Origin,
-        head: Offset,
-    ) -> anyhow::Result<()> {
+    async fn state_settings(&mut self, machine: &Machine<D>, origin: &Origin, head: Offset) -> anyhow::Result<()> {
         if self.ticks != Ticks::Append || machine.recorded_settings() == Some(&self.settings) {
             return Ok(());
         }
@@ -323,18 +270,8 @@ impl<D: Domain + Send + Sync + 'static> Service<D> {
         let hash = hash_of(&text);
         let time = TimeMs(yiping_runtime::clock::unix_ms());
         let id = format!("config-{}-{head}", origin.partition);
-        let record = own_record(
-            origin,
-            &id,
-            "city.config",
-            time,
-            serde_json::json!({ "hash": hash, "text": text }),
-        );
-        let placed = self
-            .log
-            .append(vec![record])
-            .await
-            .context("writing the settings into the log")?;
+        let record = own_record(origin, &id, "city.config", time, serde_json::json!({ "hash": hash, "text": text }));
+        let placed = self.log.append(vec![record]).await.context("writing the settings into the log")?;
         if let Some((partition, from_offset)) = placed.first().copied() {
             self.configs.push(ConfigRow {
                 stream: Arc::clone(&origin.stream),
@@ -363,27 +300,17 @@ impl<D: Domain + Send + Sync + 'static> Service<D> {
 
     /// Holds consumption while too much waits for the store, and lets it go on after. `elder` never waits (I9).
     async fn breathe(&mut self) -> anyhow::Result<()> {
-        let waiting: usize = self
-            .owned
-            .values()
-            .map(|owned| owned.pending.metrics.len())
-            .sum();
+        let waiting: usize = self.owned.values().map(|owned| owned.pending.metrics.len()).sum();
         let topic = self.stream.topic();
         if !self.paused && waiting > self.config.run_ahead && self.stream != Stream::Elder {
             tracing::warn!(stream = %self.stream, waiting, "the store is behind: holding the log");
             for partition in self.owned.keys() {
-                self.consumer
-                    .pause(topic, *partition)
-                    .await
-                    .context("pausing")?;
+                self.consumer.pause(topic, *partition).await.context("pausing")?;
             }
             self.paused = true;
         } else if self.paused && waiting <= self.config.run_ahead / 2 {
             for partition in self.owned.keys() {
-                self.consumer
-                    .resume(topic, *partition)
-                    .await
-                    .context("resuming")?;
+                self.consumer.resume(topic, *partition).await.context("resuming")?;
             }
             self.paused = false;
         }
@@ -397,10 +324,7 @@ impl<D: Domain + Send + Sync + 'static> Service<D> {
         let due = self.refresh.due(now);
         let mut job = Job {
             stream: Arc::from(self.stream.as_str()),
-            batch: Batch {
-                configs: std::mem::take(&mut self.configs),
-                ..Batch::default()
-            },
+            batch: Batch { configs: std::mem::take(&mut self.configs), ..Batch::default() },
             late: Vec::new(),
             snapshots: Vec::new(),
             oldest_append_ms: None,
@@ -409,10 +333,7 @@ impl<D: Domain + Send + Sync + 'static> Service<D> {
             self.gauges.show(&self.metrics, owned);
             let pending = std::mem::take(&mut owned.pending);
             self.gauges.sos(&self.metrics, pending.live.values());
-            job.oldest_append_ms = [job.oldest_append_ms, pending.oldest_append_ms]
-                .into_iter()
-                .flatten()
-                .min();
+            job.oldest_append_ms = [job.oldest_append_ms, pending.oldest_append_ms].into_iter().flatten().min();
             job.late.extend(pending.late);
             job.batch.metrics.extend(pending.metrics.into_values());
             job.batch.live.extend(pending.live.into_values());
@@ -429,12 +350,7 @@ impl<D: Domain + Send + Sync + 'static> Service<D> {
                         owned.checkpointed = now;
                         owned.checkpoint_at = owned.next;
                         let generation = self.generation;
-                        job.snapshots.push(Snapshot {
-                            partition: *partition,
-                            generation,
-                            next: owned.next,
-                            parts,
-                        });
+                        job.snapshots.push(Snapshot { partition: *partition, generation, next: owned.next, parts });
                     }
                     Err(error) => {
                         tracing::error!(stream = %self.stream, partition, %error, "the state can't be written as a checkpoint");
@@ -449,10 +365,7 @@ impl<D: Domain + Send + Sync + 'static> Service<D> {
         self.flushing = None;
         for (partition, next) in committed.unwrap_or_default() {
             if self.owned.contains_key(&partition) {
-                self.consumer
-                    .commit(self.stream.topic(), partition, next)
-                    .await
-                    .context("committing")?;
+                self.consumer.commit(self.stream.topic(), partition, next).await.context("committing")?;
             }
         }
         Ok(())
@@ -477,8 +390,7 @@ impl<D: Domain + Send + Sync + 'static> Service<D> {
             tracing::warn!(stream = %self.stream, error = format!("{error:#}"), "the last rows are left to the next start");
         }
         for partition in self.owned.keys().copied().collect::<Vec<_>>() {
-            self.gauges
-                .forget(&self.metrics, self.stream.as_str(), partition);
+            self.gauges.forget(&self.metrics, self.stream.as_str(), partition);
         }
         if let Err(error) = self.consumer.close().await {
             tracing::warn!(stream = %self.stream, %error, "leaving the group");
@@ -506,8 +418,7 @@ async fn until_stopped<T, F: Future<Output = anyhow::Result<T>>>(
     attempt: impl Fn() -> F,
 ) -> Option<T> {
     loop {
-        let result =
-            tokio::select! { result = attempt() => result, () = cancel.cancelled() => return None };
+        let result = tokio::select! { result = attempt() => result, () = cancel.cancelled() => return None };
         match result {
             Ok(value) => return Some(value),
             Err(error) => {
@@ -564,10 +475,7 @@ async fn settle_generation(stream: Stream, deps: &Deps, partitions: u32) -> anyh
         },
     };
     let generation = row.generation;
-    let batch = Batch {
-        generations: vec![row],
-        ..Batch::default()
-    };
+    let batch = Batch { generations: vec![row], ..Batch::default() };
     deps.store.write(&batch, &CancellationToken::new()).await?;
     Ok(generation)
 }

@@ -15,7 +15,7 @@ const CALLS: u64 = 2_500;
 const ALARMS: u64 = 40;
 const DEVICES: u64 = 2_000;
 /// Between two signs of life of a device.
-const BEAT_MS: i64 = 10 * MINUTE_MS;
+const BEAT_MS: i64 = 30 * MINUTE_MS;
 /// How far back the effects of a day reach.
 const DAYS: i64 = 3;
 

@@ -18,7 +18,7 @@ use yiping_gateway::{GatewayDeps, Limits, RejectSeen, Tokens, collect_rejects, s
 use yiping_log::Log;
 use yiping_runtime::{Admin, Config, Endpoints, Health, Life, Metrics, endpoints::Reader, net::bind};
 use yiping_store::{
-    Batch, RejectRow, Store, StoreOptions,
+    Batch, PrunePolicy, RejectRow, Store, StoreOptions,
     embedded::{EmbeddedOptions, Server},
     libchdb,
 };
@@ -31,6 +31,9 @@ use crate::{
 
 /// How long a part may take to end well; the whole drain has 5 s.
 const DRAIN: Duration = Duration::from_secs(4);
+const HOUSEKEEPING: Duration = Duration::from_secs(600);
+/// A checkpoint's segment that no manifest names for so long was left by a write that failed.
+const ORPHANS: Duration = Duration::from_secs(3 * 3_600);
 
 pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     let parts = parts(&args.target)?;
@@ -93,7 +96,11 @@ impl Process {
         let listeners = Listeners {
             admin: bind(config.admin.listen, "admin.listen").await?,
             wall: if wants(Part::Wall) { Some(bind(config.wall.listen, "wall.listen").await?) } else { None },
-            gateway: if wants(Part::Gateway) { Some(bind(config.gateway.listen, "gateway.listen").await?) } else { None },
+            gateway: if wants(Part::Gateway) {
+                Some(bind(config.gateway.listen, "gateway.listen").await?)
+            } else {
+                None
+            },
         };
         let registry = Registry::new();
         let metrics = Metrics::new(&registry)?;
@@ -103,7 +110,11 @@ impl Process {
         let needs_log = parts.iter().any(|part| part.needs().contains(&"log"));
         let log = if needs_log {
             let url = config.log_url();
-            Some(yiping_log::open(&url, &config.log_options()).await.with_context(|| format!("opening the log {url}"))?)
+            Some(
+                yiping_log::open(&url, &config.log_options())
+                    .await
+                    .with_context(|| format!("opening the log {url}"))?,
+            )
         } else {
             None
         };
@@ -124,7 +135,20 @@ impl Process {
         };
         let embedded = clickhouse.server.is_some() || config.log_url().starts_with("embedded:");
         let life = Life::new(health.clone());
-        Ok(Process { config, endpoints, embedded, life, city, catalogue, registry, metrics, health, log, clickhouse, listeners })
+        Ok(Process {
+            config,
+            endpoints,
+            embedded,
+            life,
+            city,
+            catalogue,
+            registry,
+            metrics,
+            health,
+            log,
+            clickhouse,
+            listeners,
+        })
     }
 
     /// Starts the parts. `routes` are added to the admin server's.
@@ -132,6 +156,9 @@ impl Process {
         let admin = Admin::new(self.registry.clone(), self.health.clone()).merge(routes);
         let listener = std::mem::replace(&mut self.listeners.admin, TcpListener::bind("127.0.0.1:0").await?);
         self.life.spawn("admin", DRAIN, |cancel| async move { Ok(admin.serve(listener, cancel).await?) });
+        if parts.iter().any(|part| matches!(part, Part::Domain(_))) {
+            self.start_housekeeping();
+        }
         for part in parts {
             match part {
                 Part::Wall => self.start_wall(),
@@ -163,6 +190,25 @@ impl Process {
         };
         self.life.spawn(stream.as_str(), DRAIN, |cancel| yiping_runner::run::<D>(stream, deps, cancel));
         Ok(())
+    }
+
+    /// Old checkpoints go: the newest ones stay, and one a day for 35 days (I4).
+    fn start_housekeeping(&mut self) {
+        let store = self.clickhouse.writer.clone();
+        self.life.spawn("housekeeping", DRAIN, |cancel| async move {
+            let mut due = tokio::time::interval(HOUSEKEEPING);
+            loop {
+                tokio::select! {
+                    () = cancel.cancelled() => return Ok(()),
+                    _ = due.tick() => {}
+                }
+                if let Err(error) =
+                    store.prune_checkpoints(PrunePolicy { orphan_age: ORPHANS, ..PrunePolicy::default() }).await
+                {
+                    tracing::warn!(%error, "old checkpoints could not be removed; the next try is in ten minutes");
+                }
+            }
+        });
     }
 
     fn start_wall(&mut self) {

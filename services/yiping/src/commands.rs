@@ -72,7 +72,11 @@ fn output(path: &std::path::Path, write: impl FnOnce(&mut dyn Write) -> anyhow::
     };
     match ended {
         // a reader that has seen enough (`| head`) is no failure
-        Err(error) if error.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe) => Ok(()),
+        Err(error)
+            if error.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe) =>
+        {
+            Ok(())
+        }
         ended => ended,
     }
 }

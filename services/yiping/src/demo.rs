@@ -45,6 +45,9 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
     };
     process.life.spawn("city", Duration::from_secs(1), |cancel| feeder.run(cancel));
     let wall = process.endpoints.wall.clone().unwrap_or_default();
-    eprintln!("\n  一屏 · the wall: {wall}/\n  data, addresses and the token: {}/endpoints.json\n  ctrl-C stops it; started again, it goes on\n", args.data_dir.display());
+    eprintln!(
+        "\n  一屏 · the wall: {wall}/\n  data, addresses and the token: {}/endpoints.json\n  ctrl-C stops it; started again, it goes on\n",
+        args.data_dir.display()
+    );
     process.run().await
 }

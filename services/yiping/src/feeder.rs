@@ -28,6 +28,8 @@ const BATCH: usize = 1_000;
 const LINGER: Duration = Duration::from_millis(250);
 /// The gateway may be away so long; then the demo fails.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// A feed further back than this is catching up.
+const BEHIND_MS: i64 = 2_000;
 /// A demo that slept longer than this begins a new day instead of catching up.
 const LONGEST_SLEEP_MS: i64 = 6 * HOUR;
 const MINUTE: i64 = 60_000;
@@ -208,6 +210,11 @@ impl Telling {
             let wait = self.until(next.receive);
             let closed = self.valves.closed(self.stream);
             if !closed && count > 0 && (count >= BATCH || wait > LINGER) {
+                // with nothing more due, all that was received until now is told
+                let told = if wait > LINGER { newest.max(self.now()) } else { newest };
+                if self.speed != 1.0 || unix_ms() - newest.0 > BEHIND_MS {
+                    batch.push_str(&self.tick(told));
+                }
                 self.poster.send(std::mem::take(&mut batch)).await?;
                 self.told(newest);
                 count = 0;
@@ -226,11 +233,25 @@ impl Telling {
         Ok(())
     }
 
+    /// What the city's clock shows.
+    fn now(&self) -> TimeMs {
+        let (began, at) = self.began;
+        TimeMs(at + (began.elapsed().as_secs_f64() * 1_000.0 * self.speed) as i64)
+    }
+
     /// How long it is until the city's clock shows `receive`.
     fn until(&self, receive: TimeMs) -> Duration {
-        let (began, at) = self.began;
-        let now = at as f64 + began.elapsed().as_secs_f64() * 1_000.0 * self.speed;
-        Duration::from_secs_f64(((receive.0 as f64 - now) / 1_000.0 / self.speed).max(0.0))
+        Duration::from_secs_f64(((receive.0 - self.now().0) as f64 / 1_000.0 / self.speed).max(0.0))
+    }
+
+    /// Where the city's time is not the machine's, the feed brings it along (I2).
+    fn tick(&self, time: TimeMs) -> String {
+        let id = format!("tick-{}", time.0);
+        let data = serde_json::json!({ "stream": self.stream });
+        let tick = serde_json::json!({
+            "specversion": "1.0", "id": id, "source": "weihai/simulator", "type": "city.tick", "time": time.to_string(), "data": data,
+        });
+        format!("{tick}\n")
     }
 
     fn told(&self, newest: TimeMs) {

@@ -32,9 +32,21 @@ pub const TARGETS: [Target; 7] = [
         ],
     },
     Target { name: "gateway", does: "takes events in over HTTP; keeps what it refuses", parts: &[Part::Gateway] },
-    Target { name: "bus", does: "positions and stops into punctuality, speed, who is online", parts: &[Part::Domain(Stream::Bus)] },
-    Target { name: "parking", does: "snapshots, entries, exits into spaces and occupancy", parts: &[Part::Domain(Stream::Parking)] },
-    Target { name: "hotline", does: "12345: calls into load, connect ratio, waiting", parts: &[Part::Domain(Stream::Hotline)] },
+    Target {
+        name: "bus",
+        does: "positions and stops into punctuality, speed, who is online",
+        parts: &[Part::Domain(Stream::Bus)],
+    },
+    Target {
+        name: "parking",
+        does: "snapshots, entries, exits into spaces and occupancy",
+        parts: &[Part::Domain(Stream::Parking)],
+    },
+    Target {
+        name: "hotline",
+        does: "12345: calls into load, connect ratio, waiting",
+        parts: &[Part::Domain(Stream::Hotline)],
+    },
     Target { name: "elder", does: "12349: calls by category, SOS cases", parts: &[Part::Domain(Stream::Elder)] },
     Target { name: "wall", does: "the city's screen and its API", parts: &[Part::Wall] },
 ];

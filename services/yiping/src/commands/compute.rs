@@ -21,7 +21,8 @@ pub fn compute(args: ComputeArgs) -> anyhow::Result<()> {
     let city = assembly::city(&config)?;
     let catalogue = Catalogue::builtin()?;
     let stream = args.stream;
-    let settings = yiping_runner::settings(config.streams.get(stream.as_str()).context("every stream has settings")?, &city);
+    let settings =
+        yiping_runner::settings(config.streams.get(stream.as_str()).context("every stream has settings")?, &city);
     let lines = lines(args.files)?;
     let spans = args.spans.as_deref();
     let run = match stream {

@@ -26,7 +26,8 @@ pub async fn replay(args: ReplayArgs) -> anyhow::Result<()> {
     };
     let order = read.format.usual_order();
     let input = Input { files: args.files, read, feed, stream: Some(args.stream), order };
-    let summary = yiping_feed::replay(ReplayOptions { speed: args.speed, ..ReplayOptions::new(input, &to, &token) }).await?;
+    let summary =
+        yiping_feed::replay(ReplayOptions { speed: args.speed, ..ReplayOptions::new(input, &to, &token) }).await?;
     eprintln!("{summary}");
     Ok(())
 }
@@ -52,9 +53,8 @@ fn feed(args: FeedArgs) -> anyhow::Result<(Feed, ReadOptions)> {
     let map = args.map.as_deref();
     let named = map.and_then(Path::file_stem).map(|stem| stem.to_string_lossy().into_owned());
     let name = args.name.or(named).unwrap_or_else(|| "replay".to_owned());
-    let compiled = map
-        .map(|path| Mapping::load(path).with_context(|| format!("the map {}", path.display())))
-        .transpose()?;
+    let compiled =
+        map.map(|path| Mapping::load(path).with_context(|| format!("the map {}", path.display()))).transpose()?;
     let source = args.source.unwrap_or_else(|| format!("/feed/{name}"));
     let zone = jiff::tz::TimeZone::get(&args.zone).with_context(|| format!("the zone {}", args.zone))?;
     let read = ReadOptions { columns: args.columns, zone, ..ReadOptions::new(args.format) };

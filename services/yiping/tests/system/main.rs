@@ -1,0 +1,9 @@
+//! The real assembly on free ports: the binary itself, its embedded log and its embedded ClickHouse.
+
+#![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+
+mod crash;
+mod freshness;
+mod harness;
+mod intake;
+mod real;
