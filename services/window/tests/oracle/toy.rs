@@ -1,0 +1,157 @@
+//! A domain made for the oracle: every shape that the engine knows, with numbers taken straight from the event.
+//!
+//! | metric | shape | from |
+//! | --- | --- | --- |
+//! | `parking.sum` | flow: a count, a ratio | snapshots: num = occupied (may be negative), den = capacity |
+//! | `parking.size` | flow: a percentile | snapshots: capacity |
+//! | `parking.inside` | level, in any order | entries +1, exits −1 |
+//! | `parking.state` | level, order-sensitive, with a deadline | the newest snapshot of a lot, for [`HOLDS_MS`] |
+//! | `parking.use` | integral | the same state over time; n counts snapshots |
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use yiping_event::{Data, Event, Reject, TimeMs};
+use yiping_window::{
+    Board, Context, Domain, EntityId, Fold, KeyId, Level, MetricId, MetricSpec, Order, Settings, Shape, Span, Timeline,
+    domain::Timer, timeline::Sign,
+};
+
+/// How long a lot's state holds when nothing more is heard.
+pub const HOLDS_MS: i64 = 20 * 60 * 1_000;
+
+pub const FLOW_SPANS: [Span; 5] = [Span::M1, Span::M5, Span::H1, Span::H24, Span::Day];
+pub const SIZE_SPANS: [Span; 3] = [Span::M5, Span::H1, Span::Day];
+pub const USE_SPANS: [Span; 4] = [Span::M5, Span::H1, Span::H24, Span::Day];
+
+pub fn specs() -> Vec<MetricSpec> {
+    let spec = |id: &str, shape, spans: &[Span]| MetricSpec { id: id.into(), shape, spans: spans.into(), moves: false };
+    vec![
+        spec("parking.sum", Shape::Flow, &FLOW_SPANS),
+        spec("parking.size", Shape::Flow, &SIZE_SPANS),
+        spec("parking.inside", Shape::Level, &[Span::Now]),
+        spec("parking.state", Shape::Level, &[Span::Now]),
+        spec("parking.use", Shape::Integral, &USE_SPANS),
+    ]
+}
+
+#[derive(Default, Serialize, Deserialize)]
+pub struct Toy {
+    lots: BTreeMap<EntityId, Timeline<State, Step>>,
+    #[serde(skip)]
+    setup: Option<Setup>,
+}
+
+struct Setup {
+    sum: MetricId,
+    size: MetricId,
+    inside: MetricId,
+    state: MetricId,
+    used: MetricId,
+    everywhere: KeyId,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Known {
+    lot: KeyId,
+    num: i64,
+    den: i64,
+    until: TimeMs,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct State(Option<Known>);
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+enum Step {
+    Set(Known),
+    RunsOut,
+}
+
+impl Setup {
+    fn change(&self, lot: KeyId, time: TimeMs, (num, den, n): (i64, i64, i64), out: &mut Sign<'_, '_>) {
+        let Some((context, sign)) = out.counting() else { return };
+        let at = [(Level::City, self.everywhere), (Level::Lot, lot)];
+        context.shift(self.state, &at, time, sign * num, sign * den, 0);
+        context.shift(self.used, &at, time, sign * num, sign * den, sign * n);
+    }
+}
+
+impl Fold for Setup {
+    type State = State;
+    type Step = Step;
+
+    fn step(&self, state: &mut State, order: &Order, step: &Step, out: &mut Sign<'_, '_>) {
+        if let Some(ended) = state.0.filter(|known| known.until <= order.time) {
+            self.change(ended.lot, ended.until, (-ended.num, -ended.den, 0), out);
+            state.0 = None;
+        }
+        if let Step::Set(known) = *step {
+            let (num, den) = state.0.map_or((0, 0), |before| (before.num, before.den));
+            self.change(known.lot, order.time, (known.num - num, known.den - den, 1), out);
+            state.0 = Some(known);
+        }
+    }
+}
+
+impl Domain for Toy {
+    fn configure(&mut self, _: &Settings, board: &mut Board) -> Result<(), String> {
+        let metric = |id: &str| board.metric(id).ok_or_else(|| format!("no metric {id}"));
+        self.setup = Some(Setup {
+            sum: metric("parking.sum")?,
+            size: metric("parking.size")?,
+            inside: metric("parking.inside")?,
+            state: metric("parking.state")?,
+            used: metric("parking.use")?,
+            everywhere: board.keys.intern("city"),
+        });
+        Ok(())
+    }
+
+    fn judge(&self, _: &Event<'_>) -> Result<(), Reject> {
+        Ok(())
+    }
+
+    fn apply(&mut self, event: &Event<'_>, context: &mut Context<'_>) {
+        let Some(setup) = &self.setup else { return };
+        let mut at = |lot: &str| [(Level::City, setup.everywhere), (Level::Lot, context.key(lot))];
+        match &event.data {
+            Data::ParkingSnapshot(data) => {
+                let at = at(&data.lot_id);
+                let entity = EntityId::of(&[&data.lot_id]);
+                let until = event.time.plus(HOLDS_MS);
+                context.add(setup.sum, &at, event.time, data.occupied, data.capacity, 1);
+                context.sample(setup.size, &at, event.time, data.capacity, 1);
+                let step = Step::Set(Known { lot: at[1].1, num: data.occupied, den: data.capacity, until });
+                self.lots.entry(entity).or_default().insert(setup, Order::of(event), step, context);
+                context.timer(Timer { at: until, kind: 0, entity });
+            }
+            Data::ParkingEntry(data) => {
+                let at = at(&data.lot_id);
+                context.shift(setup.inside, &at, event.time, 1, 0, 0);
+            }
+            Data::ParkingExit(data) => {
+                let at = at(&data.lot_id);
+                context.shift(setup.inside, &at, event.time, -1, 0, 0);
+            }
+            _ => {}
+        }
+    }
+
+    fn timer(&mut self, timer: Timer, context: &mut Context<'_>) {
+        let (Some(setup), Some(lot)) = (&self.setup, self.lots.get_mut(&timer.entity)) else { return };
+        let over = lot.tip().0.is_some_and(|known| known.until <= timer.at);
+        if over && lot.newest().is_some_and(|newest| newest.time <= timer.at) {
+            lot.insert(setup, Order::timer(timer.at), Step::RunsOut, context);
+        }
+    }
+
+    fn settle(&mut self, horizon: TimeMs) {
+        let Some(setup) = &self.setup else { return };
+        for lot in self.lots.values_mut() {
+            lot.settle(setup, horizon.0);
+        }
+    }
+
+    fn live(&self, _: &mut Context<'_>) {}
+}
