@@ -151,6 +151,12 @@ impl Context<'_> {
         }
     }
 
+    /// Whether what happened at `time` is too late for its windows (I5).
+    #[must_use]
+    pub fn too_late(&self, time: TimeMs) -> bool {
+        self.board.horizon.is_some_and(|horizon| time.0 < horizon)
+    }
+
     pub fn timer(&mut self, timer: Timer) {
         self.timers.insert(timer);
     }

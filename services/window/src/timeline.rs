@@ -40,7 +40,7 @@ impl<'b> Sign<'_, 'b> {
 pub enum Placed {
     /// It changed the timeline.
     Taken,
-    /// It was there already, or lies before what is settled.
+    /// It was there already, or is too late and older than what is known.
     Ignored,
 }
 
@@ -109,7 +109,8 @@ impl<State: Clone + PartialEq + Default, Step: Clone> Timeline<State, Step> {
             self.steps.push_back((order, step));
             return Placed::Taken;
         }
-        if self.settled.is_some_and(|settled| order <= settled) {
+        // too late, it moves the entity only where it is newer (I5): whether settling has come by already must not matter
+        if self.settled.is_some_and(|settled| order <= settled) || context.too_late(order.time) {
             return Placed::Ignored;
         }
         let Err(at) = self.steps.binary_search_by_key(&order, |entry| entry.0) else {
