@@ -8,7 +8,7 @@ use super::{Credentials, EmbeddedError, credentials::write_private};
 
 /// What `yiping_reader` may read: the contract's views, and the tables under them (views run with the caller's rights). Not the
 /// checkpoints, which hold state that nobody reads by hand.
-const READABLE: [&str; 23] = [
+const READABLE: [&str; 24] = [
     "metrics",
     "metrics_latest",
     "generations",
@@ -20,6 +20,7 @@ const READABLE: [&str; 23] = [
     "stream_status",
     "source_status",
     "breaches",
+    "rejects",
     "metric_rows",
     "metric_latest_rows",
     "latest_marks",

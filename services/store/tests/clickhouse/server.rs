@@ -39,7 +39,7 @@ async fn the_users_may_do_no_more_than_they_need() {
     for sql in [
         "INSERT INTO city.breaches (metric) VALUES ('x')",
         "SELECT * FROM city.checkpoint_segments",
-        "SELECT * FROM city.rejects",
+        "SELECT * FROM city.checkpoint_manifests",
         "SELECT 1 SETTINGS max_memory_usage = 0",
         "SELECT 1 SETTINGS max_execution_time = 0",
     ] {

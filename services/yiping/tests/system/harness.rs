@@ -163,11 +163,13 @@ impl System {
     /// Waits until everything that is in the log is stored, and time has passed `until` (RFC 3339) in every partition of a stream.
     pub fn settled(&self, stream: &str, until: &str) {
         eventually(Duration::from_secs(120), "all windows to close", || {
+            // a partition that nothing is stored of yet has no row: it has not settled
             let sql = format!(
-                "SELECT count() AS n FROM city.stream_status WHERE stream = '{stream}' \
-                 AND watermark < parseDateTime64BestEffort('{until}', 3)"
+                "SELECT countIf(watermark >= parseDateTime64BestEffort('{until}', 3)) = \
+                 (SELECT max(partitions) FROM city.generations WHERE stream = '{stream}') AS settled \
+                 FROM city.stream_status WHERE stream = '{stream}'"
             );
-            (self.query(&sql)[0]["n"] == 0).then_some(())
+            (self.query(&sql)[0]["settled"] == 1).then_some(())
         });
     }
 
@@ -220,11 +222,11 @@ pub fn figures(rows: impl Iterator<Item = Value>) -> Figures {
     .collect()
 }
 
-/// `yiping compute` over a file.
-pub fn compute(stream: &str, file: &Path, more: &[&str]) -> Figures {
+/// `yiping compute` over a file, with the system's settings.
+pub fn compute(stream: &str, file: &Path, settings: &[(&str, &str)]) -> Figures {
     let out = Command::new(env!("CARGO_BIN_EXE_yiping"))
         .args(["compute", "--stream", stream, "--out", "-"])
-        .args(more)
+        .envs(settings.iter().copied())
         .arg(file)
         .output()
         .unwrap();
@@ -266,12 +268,16 @@ pub fn assert_same(live: &Figures, offline: &Figures) {
     ids.sort_unstable();
     ids.dedup();
     let wrong: Vec<&Id> = ids.iter().copied().filter(|id| differs(id)).collect();
+    let mut kinds: BTreeMap<(&str, &str, &str), usize> = BTreeMap::new();
+    for (metric, level, _, span, _) in &wrong {
+        *kinds.entry((metric, level, span)).or_default() += 1;
+    }
     let shown: Vec<String> = wrong
         .iter()
         .take(12)
         .map(|id| format!("\n{id:?}\n  live    {:?}\n  offline {:?}", live.get(*id), offline.get(*id)))
         .collect();
-    assert!(wrong.is_empty(), "{} of {} figures differ:{}", wrong.len(), ids.len(), shown.concat());
+    assert!(wrong.is_empty(), "{} of {} figures differ: {kinds:?}{}", wrong.len(), ids.len(), shown.concat());
     eprintln!("{} figures equal", ids.len());
 }
 
