@@ -1,4 +1,5 @@
 //! The engine under test, driven record by record, with checkpoints where a test wants them.
+#![allow(clippy::unwrap_used, reason = "a test that can't go on may panic")]
 
 use std::collections::{BTreeMap, BTreeSet};
 

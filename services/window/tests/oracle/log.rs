@@ -1,4 +1,5 @@
 //! Logs with everything that real feeds do: duplicates, disorder, late and too late events, clocks ahead, silence, ticks, bad bytes.
+#![allow(clippy::unwrap_used, reason = "a test that can't go on may panic")]
 
 use jiff::{Timestamp, tz::TimeZone};
 use proptest::prelude::*;

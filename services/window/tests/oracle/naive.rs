@@ -1,5 +1,6 @@
 //! What a batch job over the whole log says: plain loops, no panes, no running sums, no state kept. Shares no code with the engine;
 //! days come from jiff's calendar, quantiles from sorted values.
+#![allow(clippy::unwrap_used, reason = "a test that can't go on may panic")]
 
 use std::collections::{BTreeMap, HashSet};
 
