@@ -151,7 +151,8 @@ impl Lot {
 
     fn moved(&mut self, floor: Option<KeyId>, by: i64, time: TimeMs) {
         let floored = !self.floors.is_empty();
-        let unit = match floor {
+        // a gate may name a floor of a lot that is counted as a whole
+        let unit = match floor.filter(|_| floored) {
             Some(floor) => self.floors.get_mut(&floor),
             None => self.whole.as_mut(),
         };
