@@ -31,8 +31,6 @@ const FORGET_MS: i64 = 60 * 60 * 1_000;
 pub struct Elder {
     calls: HashMap<EntityId, Call, ByEntity>,
     cases: HashMap<EntityId, Case, ByEntity>,
-    /// Districts that have had a case: theirs is zero when they have none open, not unknown.
-    known: Vec<KeyId>,
     #[serde(skip)]
     setup: Option<Setup>,
 }
@@ -95,6 +93,9 @@ impl Domain for Elder {
 impl Elder {
     fn call(&mut self, event: &Event<'_>, data: &elder::Call<'_>, context: &mut Context<'_>) {
         let Some(setup) = &self.setup else { return };
+        if context.too_late(event.time) {
+            return; // it waits for `heal` (I5); nothing of a call outlives its windows
+        }
         let district = data
             .district
             .as_deref()
@@ -106,7 +107,9 @@ impl Elder {
             .or_default();
         let before = call.clone();
         call.take(&Order::of(event), data, district, category);
-        if *call != before {
+        // counted in windows that take nothing back any more, it stays there: it can't count elsewhere as well
+        let settled = before.placed().is_some_and(|placed| context.too_late(placed));
+        if *call != before && !settled {
             calls::count(
                 setup.metrics,
                 setup.everywhere,
@@ -129,18 +132,6 @@ impl Elder {
     fn sos(&mut self, event: &Event<'_>, data: &elder::Sos<'_>, context: &mut Context<'_>) {
         let Some(setup) = &self.setup else { return };
         let district = context.key(&data.district);
-        for place in [setup.everywhere, district] {
-            if !self.known.contains(&place) {
-                self.known.push(place);
-                sos::known(
-                    setup.metrics,
-                    place,
-                    place == setup.everywhere,
-                    event.time,
-                    context,
-                );
-            }
-        }
         let id = EntityId::of(&[&data.case_id]);
         let case = self.cases.entry(id).or_default();
         let before = case.clone();

@@ -58,6 +58,9 @@ impl Domain for Hotline {
         let (Data::HotlineCall(data), Some(setup)) = (&event.data, &self.setup) else {
             return;
         };
+        if context.too_late(event.time) {
+            return; // it waits for `heal` (I5); nothing of a call outlives its windows
+        }
         let said = Said {
             order: Order::of(event),
             kind: data.event,
@@ -75,7 +78,9 @@ impl Domain for Hotline {
             .or_default();
         let before = call.clone();
         call.take(&said);
-        if *call != before {
+        // counted in windows that take nothing back any more, it stays there: it can't count elsewhere as well
+        let settled = before.placed().is_some_and(|placed| context.too_late(placed));
+        if *call != before && !settled {
             let counted = |call: &Call| call.district().unwrap_or(setup.elsewhere);
             calls::count(
                 setup.metrics,
