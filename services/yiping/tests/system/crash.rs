@@ -21,9 +21,25 @@ const STREAMS: [&str; 4] = ["bus", "parking", "hotline", "elder"];
 
 #[test]
 fn i4_a_killed_system_goes_on_without_a_gap_or_a_double_count() {
+    killed_in_every_stream(&SETTINGS);
+}
+
+#[test]
+fn i4_a_killed_system_goes_on_with_kafka_as_its_log() {
+    let Ok(brokers) = std::env::var("KAFKA_BROKERS") else {
+        eprintln!("skipped: KAFKA_BROKERS is not set (tests/kafka/start brings a broker)");
+        return;
+    };
+    let url = format!("kafka://{brokers}");
+    let mut settings = SETTINGS.to_vec();
+    settings.push(("YIPING_LOG__URL", &url));
+    killed_in_every_stream(&settings);
+}
+
+fn killed_in_every_stream(settings: &[(&str, &str)]) {
     let dir = tempfile::tempdir().unwrap();
     let story = simulated(dir.path(), &STORY);
-    let mut system = System::start(dir.path(), &SETTINGS);
+    let mut system = System::start(dir.path(), settings);
     let token = system.token();
     for (round, stream) in STREAMS.into_iter().enumerate() {
         let mut replay = system
@@ -46,7 +62,7 @@ fn i4_a_killed_system_goes_on_without_a_gap_or_a_double_count() {
     }
     for stream in STREAMS {
         system.settled(stream, AFTER);
-        let offline = compute(stream, &story, &SETTINGS);
+        let offline = compute(stream, &story, settings);
         assert!(offline.len() > 100, "a story without figures: {stream}");
         let live = system.figures(stream, &within(&offline));
         assert_same(&live, &offline);
