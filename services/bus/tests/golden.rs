@@ -1,4 +1,5 @@
 //! Buses by hand: small logs, and the arithmetic that their figures must come to.
+#![allow(clippy::unwrap_used, reason = "a test that can't go on may panic")]
 
 #[path = "../../../tests/golden/figures.rs"]
 mod figures;
@@ -8,7 +9,7 @@ use yiping_bus::Bus;
 use yiping_city::wgs84_to_gcj02;
 use yiping_event::Stream;
 
-use figures::{Log, assert_catalogued};
+use figures::{Log, assert_any_order, assert_catalogued};
 
 /// In 环翠区; 0.001° of latitude further north is 111.195 m.
 const HUANCUI: (f64, f64) = (122.10405, 37.47091);
@@ -263,6 +264,20 @@ fn i5_a_fix_of_hours_ago_raises_nothing_now_and_changes_no_speed() {
             .collect()
     };
     assert_eq!(digits(&before), digits(&after));
+}
+
+#[test]
+fn i8_the_order_in_which_fixes_come_changes_no_digit() {
+    let mut log = log();
+    for at in 0..30 {
+        let jump = if at % 11 == 7 { 130.0 } else { 0.0 }; // some are impossible
+        let time = format!("10:{:02}:{:02}", at * 25 / 60, at * 25 % 60);
+        let route = if at < 20 { "1" } else { "2" };
+        log = log.at(&time, "position", fix("V1", route, north(f64::from(at) + jump)));
+        log = log.at(&time, "position", fix("V2", "1", north(f64::from(at) * 2.0)));
+        log = log.at(&time, "stop", departure("V1", "10:04:00"));
+    }
+    assert_any_order::<Bus>(&log);
 }
 
 #[test]

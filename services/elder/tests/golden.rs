@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use yiping_elder::Elder;
 use yiping_event::Stream;
 
-use figures::{Figure, Figures, Log, assert_catalogued};
+use figures::{Figure, Figures, Log, assert_any_order, assert_catalogued};
 
 const OPEN: &str = "elder.sos_open";
 const IN_TIME: &str = "elder.sos_ack_60s_ratio";
@@ -207,6 +207,20 @@ fn i5_an_offer_too_late_for_its_window_takes_no_counted_call_away() {
     let figures = log.at("09:58:00", "call", call("a", "offered", "life_care", "环翠区")).figures::<Elder>();
     assert_eq!(figures.counters.late, 1);
     assert_eq!(figures.get("elder.calls", "city", "city", "30m", "10:30:00"), count(1));
+}
+
+#[test]
+fn i8_the_order_in_which_events_come_changes_no_digit() {
+    let mut log = log();
+    for at in 0..12 {
+        let (id, hour) = (format!("c{at}"), 8 + at);
+        log = log.at(&format!("{hour:02}:00:00"), "sos", sos(&id, "raised"));
+        log = log.at(&format!("{hour:02}:{:02}:30", at % 3), "sos", sos(&id, "acknowledged"));
+        let end = if at % 4 == 0 { "false_alarm" } else { "closed" };
+        log = log.at(&format!("{:02}:{:02}:00", hour + at % 2, 20 + at), "sos", sos(&id, end));
+        log = log.at(&format!("{hour:02}:10:00"), "call", call(&id, "offered", "life_care", "荣成市"));
+    }
+    assert_any_order::<Elder>(&log);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use yiping_event::Stream;
 use yiping_hotline::Hotline;
 
-use figures::{Figure, Figures, Log, assert_catalogued};
+use figures::{Figure, Figures, Log, assert_any_order, assert_catalogued};
 
 fn log() -> Log {
     Log::of(Stream::Hotline)
@@ -228,6 +228,19 @@ fn i7_an_event_received_twice_counts_once() {
     let figures = log.again(twice).figures::<Hotline>();
     assert_eq!((figures.counters.accepted, figures.counters.duplicates), (1, 1));
     assert_eq!(city(&figures, "hotline.calls", "5m", "10:05:00"), count(1));
+}
+
+#[test]
+fn i8_the_order_in_which_calls_come_changes_no_digit() {
+    let mut log = log();
+    for at in 0..30 {
+        let (id, minute) = (format!("c{at}"), at % 30);
+        log = log.at(&format!("10:{minute:02}:00"), "call", call(&id, "offered"));
+        let (event, second) = if at % 4 == 3 { ("abandoned", 30) } else { ("answered", 5 + at) };
+        let decided = if at % 5 == 0 { call(&id, event) } else { waited(&id, event, f64::from(second)) };
+        log = log.at(&format!("10:{minute:02}:{second:02}"), "call", decided);
+    }
+    assert_any_order::<Hotline>(&log);
 }
 
 #[test]

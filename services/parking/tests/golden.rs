@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use yiping_event::Stream;
 use yiping_parking::Parking;
 
-use figures::{Figures, Log, assert_catalogued};
+use figures::{Figures, Log, assert_any_order, assert_catalogued};
 
 /// P001 and P003 are lots of 环翠区 in the profile, P245 is one of 荣成市.
 fn log() -> Log {
@@ -244,6 +244,24 @@ fn i7_a_snapshot_received_twice_counts_once() {
     let figures = log.again(twice).figures::<Parking>();
     assert_eq!((figures.counters.accepted, figures.counters.duplicates), (1, 1));
     assert_eq!(figures.value("parking.violations", "lot", "P001", "1h", "11:00:00"), Some(1.0));
+}
+
+#[test]
+fn i8_the_order_in_which_events_come_changes_no_digit() {
+    let mut log = log();
+    for at in 0..40 {
+        let time = format!("10:{:02}:{:02}", at * 80 / 60, at * 80 % 60);
+        log = match at % 8 {
+            0 => log.at(&time, "snapshot", snapshot("P001", 100, at * 3 - 10)),
+            1 | 5 => log.at(&time, "entry", car("P001")),
+            2 => log.at(&time, "exit", car("P003")),
+            3 => log.at(&time, "snapshot", floor("P003", "F1", 50, at + 15)),
+            4 => log.at(&time, "snapshot", floor("P003", "F2", 30, 40 - at)),
+            6 => log.at(&time, "entry", car("P003")),
+            _ => log.at(&time, "exit", car("P001")),
+        };
+    }
+    assert_any_order::<Parking>(&log);
 }
 
 #[test]
