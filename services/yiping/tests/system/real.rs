@@ -57,11 +57,12 @@ fn profile(name: &str) -> String {
 /// The system says what the script says, and nothing else, of the windows chosen (a condition in SQL).
 fn assert_says(system: &System, stream: &str, told: &Figures, chosen: &str) {
     assert!(told.len() > 1_000, "the script told next to nothing");
-    let kinds: BTreeSet<(&str, &str)> = told.keys().map(|id| (id.0.as_str(), id.3.as_str())).collect();
+    let kinds: BTreeSet<_> = told.keys().map(|id| (id.0.as_str(), id.1.as_str(), id.3.as_str())).collect();
     let mut live = Figures::new();
-    for (metric, span) in kinds {
+    for (metric, level, span) in kinds {
         // one kind at a time: a reader's memory is limited
-        live.extend(system.figures(stream, &format!("metric = '{metric}' AND span = '{span}' AND {chosen}")));
+        let kind = format!("metric = '{metric}' AND level = '{level}' AND span = '{span}'");
+        live.extend(system.figures(stream, &format!("{kind} AND {chosen}")));
     }
     assert_same(&live, told);
 }
