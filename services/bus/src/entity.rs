@@ -51,10 +51,7 @@ impl Fold for Vehicles {
     type Step = Fix;
 
     fn step(&self, vehicle: &mut Vehicle, order: &Order, fix: &Fix, out: &mut Sign<'_, '_>) {
-        let seen = Seen {
-            time: order.time,
-            fix: *fix,
-        };
+        let seen = Seen { time: order.time, fix: *fix };
         let before = vehicle.last;
         if before.is_some_and(|anchor| !reachable(&anchor, &seen)) {
             let run = match vehicle.refused {
@@ -103,12 +100,7 @@ mod tests {
     use super::*;
 
     fn fix(lon: f64, lat: f64) -> Fix {
-        Fix {
-            lon_e7: (lon * 1e7) as i32,
-            lat_e7: (lat * 1e7) as i32,
-            route: KeyId(0),
-            district: KeyId(0),
-        }
+        Fix { lon_e7: (lon * 1e7) as i32, lat_e7: (lat * 1e7) as i32, route: KeyId(0), district: KeyId(0) }
     }
 
     #[test]

@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 use yiping_city::{City, gcj02_to_wgs84};
 use yiping_event::{Code, Data, Datum, Event, Reject, TimeMs, bus::StopKind};
 use yiping_window::{
-    Board, Context, Domain, EntityId, KeyId, LiveRow, Order, Settings, Timeline, dedup::ByEntity,
-    domain::Timer, span::Days,
+    Board, Context, Domain, EntityId, KeyId, LiveRow, Order, Settings, Timeline, dedup::ByEntity, domain::Timer,
+    span::Days,
 };
 
 use entity::{Fix, Vehicle, Vehicles};
@@ -52,15 +52,8 @@ impl Domain for Bus {
         let metrics = Metrics::of(board);
         let service_days = Days::starting_at(city.zone.clone(), SERVICE_DAY_MS);
         let everywhere = board.keys.intern("city");
-        self.setup = Some(Setup {
-            city: Arc::new(city),
-            fold: Vehicles {
-                metrics,
-                service_days,
-                everywhere,
-            },
-            metrics,
-        });
+        self.setup =
+            Some(Setup { city: Arc::new(city), fold: Vehicles { metrics, service_days, everywhere }, metrics });
         Ok(())
     }
 
@@ -72,12 +65,7 @@ impl Domain for Bus {
         if setup.city.contains(lon, lat) {
             return Ok(());
         }
-        Err(Reject::new(
-            Code::OutsideCity,
-            "/data/lon",
-            "a place in or near the city",
-        )
-        .with_id(&*event.id))
+        Err(Reject::new(Code::OutsideCity, "/data/lon", "a place in or near the city").with_id(&*event.id))
     }
 
     fn apply(&mut self, event: &Event<'_>, context: &mut Context<'_>) {
@@ -113,14 +101,7 @@ impl Domain for Bus {
             }
             Data::BusStop(stop) if stop.event == StopKind::Departed => {
                 if let Some(scheduled) = stop.scheduled_time {
-                    on_time::departed(
-                        setup.metrics,
-                        setup.fold.everywhere,
-                        stop,
-                        event.time,
-                        scheduled,
-                        context,
-                    );
+                    on_time::departed(setup.metrics, setup.fold.everywhere, stop, event.time, scheduled, context);
                     self.note_delay(stop, event.time, scheduled, context);
                 }
             }
@@ -136,11 +117,7 @@ impl Domain for Bus {
             vehicle.settle(&setup.fold, horizon.0);
         }
         let forgotten = TimeMs(horizon.0 - FORGET_MS);
-        self.vehicles.retain(|_, vehicle| {
-            vehicle
-                .newest()
-                .is_some_and(|newest| newest.time > forgotten)
-        });
+        self.vehicles.retain(|_, vehicle| vehicle.newest().is_some_and(|newest| newest.time > forgotten));
         self.delays.retain(|_, departed| *departed > forgotten);
     }
 
@@ -157,10 +134,7 @@ impl Bus {
         scheduled: TimeMs,
         context: &mut Context<'_>,
     ) {
-        let newest = self
-            .delays
-            .entry(EntityId::of(&[&stop.vehicle_id]))
-            .or_insert(departed);
+        let newest = self.delays.entry(EntityId::of(&[&stop.vehicle_id])).or_insert(departed);
         if departed < *newest {
             return;
         }
@@ -171,7 +145,8 @@ impl Bus {
             key: stop.vehicle_id.to_string(),
             time: departed,
             gone: false,
-            attrs: serde_json::json!({ "delay_s": delay_s, "route_id": stop.route_id, "stop_id": stop.stop_id }).to_string(),
+            attrs: serde_json::json!({ "delay_s": delay_s, "route_id": stop.route_id, "stop_id": stop.stop_id })
+                .to_string(),
         });
     }
 }
@@ -187,9 +162,5 @@ fn wgs84(position: &yiping_event::bus::Position<'_>) -> (f64, f64) {
 /// The levels a vehicle's fix counts at.
 fn levels(everywhere: KeyId, route: KeyId, district: KeyId) -> [(yiping_window::Level, KeyId); 3] {
     use yiping_window::Level;
-    [
-        (Level::City, everywhere),
-        (Level::Route, route),
-        (Level::District, district),
-    ]
+    [(Level::City, everywhere), (Level::Route, route), (Level::District, district)]
 }

@@ -125,15 +125,11 @@ impl Entry {
     /// The quantile in thousandths, as ranks are counted.
     #[must_use]
     pub fn per_mille(&self) -> i64 {
-        self.quantile
-            .map_or(0, |quantile| (quantile * 1_000.0).round() as i64)
+        self.quantile.map_or(0, |quantile| (quantile * 1_000.0).round() as i64)
     }
 
     fn spec(&self) -> Result<MetricSpec, CatalogueError> {
-        let spans = self.spans.iter().map(|span| {
-            span.parse::<Span>()
-                .map_err(|error| self.fault(error.to_string()))
-        });
+        let spans = self.spans.iter().map(|span| span.parse::<Span>().map_err(|error| self.fault(error.to_string())));
         Ok(MetricSpec {
             id: self.id.clone(),
             shape: match self.shape {
@@ -147,10 +143,7 @@ impl Entry {
     }
 
     fn fault(&self, message: String) -> CatalogueError {
-        CatalogueError::Entry {
-            id: self.id.clone(),
-            message,
-        }
+        CatalogueError::Entry { id: self.id.clone(), message }
     }
 }
 
@@ -179,15 +172,9 @@ impl Catalogue {
         for (at, entry) in catalogue.entries.iter().enumerate() {
             entry.spec()?;
             if !entry.id.starts_with(&format!("{}.", entry.stream.as_str())) {
-                return Err(entry.fault(format!(
-                    "its id should start with '{}.'",
-                    entry.stream.as_str()
-                )));
+                return Err(entry.fault(format!("its id should start with '{}.'", entry.stream.as_str())));
             }
-            if catalogue.entries[..at]
-                .iter()
-                .any(|other| other.id == entry.id)
-            {
+            if catalogue.entries[..at].iter().any(|other| other.id == entry.id) {
                 return Err(entry.fault("stands twice".to_owned()));
             }
             if (entry.value == Value::Percentile) != entry.quantile.is_some() {
@@ -218,8 +205,7 @@ impl Catalogue {
             .filter(|entry| entry.stream == stream)
             .filter_map(|entry| entry.spec().ok()) // parse() has seen every one succeed
             .map(|mut spec| {
-                spec.spans
-                    .retain(|span| spans.is_none_or(|wanted| wanted.contains(span)));
+                spec.spans.retain(|span| spans.is_none_or(|wanted| wanted.contains(span)));
                 spec
             })
             .collect()
@@ -240,12 +226,7 @@ mod tests {
     #[test]
     fn a_metric_that_stands_twice_is_named() {
         let text = include_str!("../../../schemas/metrics.toml");
-        let error = Catalogue::parse(&format!("{text}\n{text}"))
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("bus.online_ratio") && error.contains("twice"),
-            "{error}"
-        );
+        let error = Catalogue::parse(&format!("{text}\n{text}")).unwrap_err().to_string();
+        assert!(error.contains("bus.online_ratio") && error.contains("twice"), "{error}");
     }
 }

@@ -64,23 +64,13 @@ impl Entry {
 
     fn plain(&self, sums: &Sums, n: i64) -> Figure {
         let value = sums.num as f64 * self.num_scale;
-        Figure {
-            value: Some(value),
-            numerator: value,
-            denominator: 1.0,
-            n,
-        }
+        Figure { value: Some(value), numerator: value, denominator: 1.0, n }
     }
 
     fn quotient(&self, num: i64, den: i64, n: i64) -> Figure {
         let (numerator, denominator) = (num as f64 * self.num_scale, den as f64 * self.den_scale);
         let enough = n >= self.min_n && den != 0;
-        Figure {
-            value: enough.then(|| numerator / denominator * self.value_scale),
-            numerator,
-            denominator,
-            n,
-        }
+        Figure { value: enough.then(|| numerator / denominator * self.value_scale), numerator, denominator, n }
     }
 }
 
@@ -90,110 +80,47 @@ mod tests {
     use crate::Catalogue;
 
     fn publish(id: &str, sums: &Sums, constant: Option<i64>) -> Figure {
-        Catalogue::builtin()
-            .unwrap()
-            .entry(id)
-            .unwrap()
-            .publish(sums, constant)
+        Catalogue::builtin().unwrap().entry(id).unwrap().publish(sums, constant)
     }
 
     #[test]
     fn four_of_four_departures_are_too_few_to_say() {
-        let few = publish(
-            "bus.on_time_ratio",
-            &Sums {
-                num: 4,
-                den: 4,
-                n: 4,
-                ..Sums::default()
-            },
-            None,
-        );
+        let few = publish("bus.on_time_ratio", &Sums { num: 4, den: 4, n: 4, ..Sums::default() }, None);
         assert_eq!((few.value, few.n), (None, 4));
-        let enough = publish(
-            "bus.on_time_ratio",
-            &Sums {
-                num: 4,
-                den: 5,
-                n: 5,
-                ..Sums::default()
-            },
-            None,
-        );
+        let enough = publish("bus.on_time_ratio", &Sums { num: 4, den: 5, n: 5, ..Sums::default() }, None);
         assert_eq!(enough.value, Some(0.8));
     }
 
     #[test]
     fn speed_is_metres_over_seconds_in_kilometres_an_hour() {
         // 6,000 m in 900 s = 6.667 m/s = 24 km/h
-        let figure = publish(
-            "bus.speed_kmh",
-            &Sums {
-                num: 6_000_000,
-                den: 900_000,
-                n: 60,
-                ..Sums::default()
-            },
-            None,
-        );
-        assert_eq!(
-            (figure.numerator, figure.denominator, figure.n),
-            (6_000.0, 900.0, 60)
-        );
+        let figure = publish("bus.speed_kmh", &Sums { num: 6_000_000, den: 900_000, n: 60, ..Sums::default() }, None);
+        assert_eq!((figure.numerator, figure.denominator, figure.n), (6_000.0, 900.0, 60));
         assert!((figure.value.unwrap() - 24.0).abs() < 1e-9);
     }
 
     #[test]
     fn the_fleet_is_the_citys_denominator() {
-        let figure = publish(
-            "bus.online_ratio",
-            &Sums {
-                num: 1_386,
-                den: 1_390,
-                n: 0,
-                ..Sums::default()
-            },
-            Some(1_400),
-        );
-        assert_eq!(
-            (figure.value, figure.denominator, figure.n),
-            (Some(0.99), 1_400.0, 1_400)
-        );
+        let figure =
+            publish("bus.online_ratio", &Sums { num: 1_386, den: 1_390, n: 0, ..Sums::default() }, Some(1_400));
+        assert_eq!((figure.value, figure.denominator, figure.n), (Some(0.99), 1_400.0, 1_400));
     }
 
     #[test]
     fn one_sos_case_is_enough_for_its_ratio() {
-        let figure = publish(
-            "elder.sos_ack_60s_ratio",
-            &Sums {
-                num: 0,
-                den: 1,
-                n: 1,
-                ..Sums::default()
-            },
-            None,
-        );
+        let figure = publish("elder.sos_ack_60s_ratio", &Sums { num: 0, den: 1, n: 1, ..Sums::default() }, None);
         assert_eq!(figure.value, Some(0.0));
     }
 
     #[test]
     fn a_percentile_has_n_and_no_numerator() {
         // waits of 1 … 20 s: the 95th percentile is the 19th value, 19 s
-        let mut sums = Sums {
-            n: 20,
-            ..Sums::default()
-        };
+        let mut sums = Sums { n: 20, ..Sums::default() };
         for wait in 1..=20 {
-            sums.merge(&Sums {
-                hist: vec![(yiping_window::histogram::bucket(wait * 1_000), 1)],
-                ..Sums::default()
-            });
+            sums.merge(&Sums { hist: vec![(yiping_window::histogram::bucket(wait * 1_000), 1)], ..Sums::default() });
         }
         let figure = publish("hotline.wait_p95_s", &sums, None);
         assert!((figure.value.unwrap() - 19.0).abs() < 0.19);
-        assert_eq!(
-            (figure.numerator, figure.denominator, figure.n),
-            (0.0, 20.0, 20)
-        );
+        assert_eq!((figure.numerator, figure.denominator, figure.n), (0.0, 20.0, 20));
     }
 }

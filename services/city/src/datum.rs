@@ -19,13 +19,24 @@ fn round7(degrees: f64) -> f64 {
 fn offset(lon: f64, lat: f64) -> (f64, f64) {
     let (x, y) = (lon - 105.0, lat - 35.0);
     let waves = |v: f64, a: f64, b: f64, c: f64, d: f64, e: f64, f: f64| {
-        (a * sin(v * c * PI) + b * sin(v * d * PI)) * 2.0 / 3.0 + (e * sin(v / 12.0 * PI) + f * sin(v * PI / 30.0)) * 2.0 / 3.0
+        (a * sin(v * c * PI) + b * sin(v * d * PI)) * 2.0 / 3.0
+            + (e * sin(v / 12.0 * PI) + f * sin(v * PI / 30.0)) * 2.0 / 3.0
     };
     let ripple = (20.0 * sin(6.0 * x * PI) + 20.0 * sin(2.0 * x * PI)) * 2.0 / 3.0;
-    let north = -100.0 + 2.0 * x + 3.0 * y + 0.2 * y * y + 0.1 * x * y + 0.2 * sqrt(fabs(x))
+    let north = -100.0
+        + 2.0 * x
+        + 3.0 * y
+        + 0.2 * y * y
+        + 0.1 * x * y
+        + 0.2 * sqrt(fabs(x))
         + ripple
         + waves(y, 20.0, 40.0, 1.0, 1.0 / 3.0, 160.0, 320.0);
-    let east = 300.0 + x + 2.0 * y + 0.1 * x * x + 0.1 * x * y + 0.1 * sqrt(fabs(x))
+    let east = 300.0
+        + x
+        + 2.0 * y
+        + 0.1 * x * x
+        + 0.1 * x * y
+        + 0.1 * sqrt(fabs(x))
         + ripple
         + (20.0 * sin(x * PI) + 40.0 * sin(x / 3.0 * PI)) * 2.0 / 3.0
         + (150.0 * sin(x / 12.0 * PI) + 300.0 * sin(x / 30.0 * PI)) * 2.0 / 3.0;

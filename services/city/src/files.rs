@@ -218,7 +218,13 @@ fn routes(routes: &str, stops: &str) -> Result<Vec<Route>, CityError> {
         let stops = row.stops.split_whitespace().map(|word| {
             let (stop_id, timing_point) = word.strip_suffix('*').map_or((word, false), |id| (id, true));
             let stop = by_id.get(stop_id).ok_or_else(|| fault(format!("stop `{stop_id}` is not in {STOPS}")))?;
-            Ok(Stop { stop_id: stop.stop_id.clone(), name: stop.name.clone(), lon: stop.lon, lat: stop.lat, timing_point })
+            Ok(Stop {
+                stop_id: stop.stop_id.clone(),
+                name: stop.name.clone(),
+                lon: stop.lon,
+                lat: stop.lat,
+                timing_point,
+            })
         });
         let stops = stops.collect::<Result<Vec<_>, CityError>>()?;
         if stops.len() < 2 {

@@ -108,11 +108,7 @@ pub struct Route {
 impl Route {
     /// The stops in the order in which a vehicle of `direction` (0 or 1) calls at them.
     pub fn stops(&self, direction: u8) -> Box<dyn DoubleEndedIterator<Item = &Stop> + '_> {
-        if direction == 0 {
-            Box::new(self.stops.iter())
-        } else {
-            Box::new(self.stops.iter().rev())
-        }
+        if direction == 0 { Box::new(self.stops.iter()) } else { Box::new(self.stops.iter().rev()) }
     }
 }
 
@@ -224,10 +220,7 @@ impl City {
     #[must_use]
     pub fn source_of(&self, stream: &str, district: &str) -> Option<&Source> {
         let mut of_stream = self.sources.iter().filter(|s| s.stream == stream);
-        of_stream
-            .clone()
-            .find(|s| s.serves.iter().any(|d| d == district))
-            .or_else(|| of_stream.next())
+        of_stream.clone().find(|s| s.serves.iter().any(|d| d == district)).or_else(|| of_stream.next())
     }
 
     /// The settings that change results, as canonical text: what a `city.config` record carries (I1).

@@ -102,11 +102,10 @@ impl Outline {
                 }
             }
         }
-        let line = |ring: &Vec<[f64; 2]>| LineString::from(ring.iter().map(|&[x, y]| Coord { x, y }).collect::<Vec<_>>());
-        let shape: MultiPolygon<f64> = polygons
-            .iter()
-            .map(|rings| Polygon::new(line(&rings[0]), rings[1..].iter().map(line).collect()))
-            .collect();
+        let line =
+            |ring: &Vec<[f64; 2]>| LineString::from(ring.iter().map(|&[x, y]| Coord { x, y }).collect::<Vec<_>>());
+        let shape: MultiPolygon<f64> =
+            polygons.iter().map(|rings| Polygon::new(line(&rings[0]), rings[1..].iter().map(line).collect())).collect();
         // The index counts windings: a hole must turn the other way than its outside.
         let index = Arc::new(IntervalTreeMultiPolygon::new(&shape.orient(Direction::Default)));
         Ok(Outline { polygons: Arc::new(polygons), bounds, index })

@@ -123,11 +123,7 @@ pub(crate) fn from_text(text: &str) -> Result<City, CityError> {
         approval_number: String::new(),
         wall: WallSettings { mm_per_px: 1.25, distance_m: 10.0 },
         districts: districts.collect::<Result<_, CityError>>()?,
-        zones: settings
-            .zones
-            .into_iter()
-            .map(|(name, inside)| Zone { name, center: [0.0, 0.0], inside })
-            .collect(),
+        zones: settings.zones.into_iter().map(|(name, inside)| Zone { name, center: [0.0, 0.0], inside }).collect(),
         streets: streets.collect(),
         lots: lots.collect(),
         routes: routes.collect(),

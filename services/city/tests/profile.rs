@@ -146,7 +146,13 @@ fn faults_name_the_file_and_the_line_or_field() {
         ("city.toml", "Europe/Berlin", "Europe/Bielefeld", "city.toml, zone: ", "Bielefeld"),
         ("city.toml", "[13.2, 52.4, 13.6, 52.6]", "[13.6, 52.4, 13.2, 52.6]", "city.toml, bounds: ", "no box"),
         ("city.toml", "stream = \"bus\"", "stream = \"tram\"", "city.toml, sources[0].stream: ", "none of"),
-        ("districts.geojson", ",[13.2,52.4]]]}}", "]]}}", "districts.geojson, features[0] (West) geometry: ", "not closed"),
+        (
+            "districts.geojson",
+            ",[13.2,52.4]]]}}",
+            "]]}}",
+            "districts.geojson, features[0] (West) geometry: ",
+            "not closed",
+        ),
         ("stops.csv", "B,b,13.45,52.5", "B,b,13.45", "stops.csv, line 3: ", "field"),
         ("streets.csv", "High", "Low", "streets.csv, street Low: ", "is there twice"),
     ];

@@ -19,13 +19,7 @@ pub struct Call {
 }
 
 impl Call {
-    pub fn take(
-        &mut self,
-        order: &Order,
-        data: &elder::Call<'_>,
-        district: Option<KeyId>,
-        category: KeyId,
-    ) {
+    pub fn take(&mut self, order: &Order, data: &elder::Call<'_>, district: Option<KeyId>, category: KeyId) {
         self.newest = self.newest.max(Some(order.time));
         earliest(&mut self.district, order, district);
         earliest(&mut self.category, order, Some(category));
@@ -34,14 +28,8 @@ impl Call {
                 self.offered = Some(self.offered.map_or(*order, |offered| offered.min(*order)));
             }
             CallKind::Answered | CallKind::Abandoned => {
-                let wait_ms = data
-                    .wait_s
-                    .map_or(0, |seconds| (seconds * 1_000.0).round() as i64);
-                earliest(
-                    &mut self.decided,
-                    order,
-                    Some(TimeMs(order.time.0 - wait_ms)),
-                );
+                let wait_ms = data.wait_s.map_or(0, |seconds| (seconds * 1_000.0).round() as i64);
+                earliest(&mut self.decided, order, Some(TimeMs(order.time.0 - wait_ms)));
             }
             CallKind::Ended => {}
         }
@@ -49,9 +37,7 @@ impl Call {
 
     /// Where the call counts: when it was offered, which a decision tells where the offer is unknown.
     pub fn placed(&self) -> Option<TimeMs> {
-        self.offered
-            .map(|order| order.time)
-            .or(self.decided.map(|(_, began)| began))
+        self.offered.map(|order| order.time).or(self.decided.map(|(_, began)| began))
     }
 
     pub fn district(&self) -> Option<KeyId> {
@@ -89,20 +75,11 @@ impl Case {
     pub fn take(&mut self, order: &Order, data: &elder::Sos<'_>, district: KeyId) {
         self.newest = self.newest.max(Some(order.time));
         if self.key.is_none() {
-            self.key = Some(format!(
-                "{:012x}",
-                EntityId::of(&[&data.case_id]).0 as u64 & 0xffff_ffff_ffff
-            ));
+            self.key = Some(format!("{:012x}", EntityId::of(&[&data.case_id]).0 as u64 & 0xffff_ffff_ffff));
         }
         earliest(&mut self.district, order, Some(district));
-        earliest(
-            &mut self.street,
-            order,
-            data.street.as_deref().map(str::to_owned),
-        );
-        let first = |known: &mut Option<Order>| {
-            *known = Some(known.map_or(*order, |known| known.min(*order)))
-        };
+        earliest(&mut self.street, order, data.street.as_deref().map(str::to_owned));
+        let first = |known: &mut Option<Order>| *known = Some(known.map_or(*order, |known| known.min(*order)));
         match data.event {
             SosKind::Raised => first(&mut self.raised),
             SosKind::Acknowledged => first(&mut self.acknowledged),
@@ -121,8 +98,7 @@ impl Case {
 
     /// When the case must be acknowledged.
     pub fn deadline(&self) -> Option<TimeMs> {
-        self.raised()
-            .map(|raised| TimeMs(raised.0 + ACKNOWLEDGE_WITHIN_MS))
+        self.raised().map(|raised| TimeMs(raised.0 + ACKNOWLEDGE_WITHIN_MS))
     }
 
     pub fn deadline_passed(&mut self, at: TimeMs) {
@@ -135,10 +111,7 @@ impl Case {
         match self.acknowledged {
             Some(acknowledged) if acknowledged.time <= deadline => Some(true),
             Some(_) => Some(false),
-            None => self
-                .passed
-                .is_some_and(|passed| passed >= deadline)
-                .then_some(false),
+            None => self.passed.is_some_and(|passed| passed >= deadline).then_some(false),
         }
     }
 

@@ -17,8 +17,7 @@ use serde::{Deserialize, Serialize};
 use yiping_city::{City, OTHER};
 use yiping_event::{Data, Event, Reject, TimeMs, elder};
 use yiping_window::{
-    Board, Context, Domain, EntityId, KeyId, LiveRow, Order, Settings, dedup::ByEntity,
-    domain::Timer,
+    Board, Context, Domain, EntityId, KeyId, LiveRow, Order, Settings, dedup::ByEntity, domain::Timer,
 };
 
 use entity::{Call, Case};
@@ -76,11 +75,8 @@ impl Domain for Elder {
 
     fn settle(&mut self, horizon: TimeMs) {
         let forgotten = TimeMs(horizon.0 - FORGET_MS);
-        self.calls
-            .retain(|_, call| call.newest().is_some_and(|newest| newest > forgotten));
-        self.cases.retain(|_, case| {
-            case.is_open() || case.newest().is_some_and(|newest| newest > forgotten)
-        });
+        self.calls.retain(|_, call| call.newest().is_some_and(|newest| newest > forgotten));
+        self.cases.retain(|_, case| case.is_open() || case.newest().is_some_and(|newest| newest > forgotten));
     }
 
     fn live(&self, context: &mut Context<'_>) {
@@ -96,36 +92,16 @@ impl Elder {
         if context.too_late(event.time) {
             return; // it waits for `heal` (I5); nothing of a call outlives its windows
         }
-        let district = data
-            .district
-            .as_deref()
-            .map(|district| context.key(district));
+        let district = data.district.as_deref().map(|district| context.key(district));
         let category = context.key(data.category.as_str());
-        let call = self
-            .calls
-            .entry(EntityId::of(&[&data.call_id]))
-            .or_default();
+        let call = self.calls.entry(EntityId::of(&[&data.call_id])).or_default();
         let before = call.clone();
         call.take(&Order::of(event), data, district, category);
         // counted in windows that take nothing back any more, it stays there: it can't count elsewhere as well
         let settled = before.placed().is_some_and(|placed| context.too_late(placed));
         if *call != before && !settled {
-            calls::count(
-                setup.metrics,
-                setup.everywhere,
-                setup.elsewhere,
-                &before,
-                -1,
-                context,
-            );
-            calls::count(
-                setup.metrics,
-                setup.everywhere,
-                setup.elsewhere,
-                call,
-                1,
-                context,
-            );
+            calls::count(setup.metrics, setup.everywhere, setup.elsewhere, &before, -1, context);
+            calls::count(setup.metrics, setup.everywhere, setup.elsewhere, call, 1, context);
         }
     }
 
@@ -137,11 +113,7 @@ impl Elder {
         let before = case.clone();
         case.take(&Order::of(event), data, district);
         if let Some(at) = case.deadline() {
-            context.timer(Timer {
-                at,
-                kind: 0,
-                entity: id,
-            });
+            context.timer(Timer { at, kind: 0, entity: id });
         }
         recount(setup, &before, case, context);
         live(case, context);

@@ -44,39 +44,18 @@ pub struct Position<'a> {
     /// Of `lon`, `lat`; absent = WGS-84.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub datum: Option<Datum>,
-    #[serde(
-        default,
-        deserialize_with = "may::<Number<0, 300>, _>",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "may::<Number<0, 300>, _>", skip_serializing_if = "Option::is_none")]
     pub speed_kmh: Option<f64>,
     /// Degrees clockwise from north.
-    #[serde(
-        default,
-        deserialize_with = "may::<Number<0, 360>, _>",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "may::<Number<0, 360>, _>", skip_serializing_if = "Option::is_none")]
     pub bearing: Option<f64>,
     /// On board.
-    #[serde(
-        default,
-        deserialize_with = "may::<People, _>",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "may::<People, _>", skip_serializing_if = "Option::is_none")]
     pub passengers: Option<u32>,
     /// Places on board, standing included.
-    #[serde(
-        default,
-        deserialize_with = "may::<People, _>",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "may::<People, _>", skip_serializing_if = "Option::is_none")]
     pub capacity: Option<u32>,
-    #[serde(
-        borrow,
-        default,
-        deserialize_with = "may::<Name, _>",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(borrow, default, deserialize_with = "may::<Name, _>", skip_serializing_if = "Option::is_none")]
     pub trip_id: Option<Cow<'a, str>>,
     /// Stored while out of coverage and sent later: history, never "now".
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -95,41 +74,20 @@ pub struct Stop<'a> {
     #[serde(borrow, deserialize_with = "must::<Name, _>")]
     pub stop_id: Cow<'a, str>,
     pub event: StopKind,
-    #[serde(
-        borrow,
-        default,
-        deserialize_with = "may::<Name, _>",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(borrow, default, deserialize_with = "may::<Name, _>", skip_serializing_if = "Option::is_none")]
     pub trip_id: Option<Cow<'a, str>>,
     /// Place in the trip.
-    #[serde(
-        default,
-        deserialize_with = "may::<Integer<u32, 0, 10_000>, _>",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "may::<Integer<u32, 0, 10_000>, _>", skip_serializing_if = "Option::is_none")]
     pub stop_seq: Option<u32>,
     /// By the timetable, for the same `event`.
-    #[serde(
-        default,
-        with = "time::rfc3339::option",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, with = "time::rfc3339::option", skip_serializing_if = "Option::is_none")]
     pub scheduled_time: Option<TimeMs>,
     /// Punctuality is measured here; absent = true.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timing_point: Option<bool>,
-    #[serde(
-        default,
-        deserialize_with = "may::<People, _>",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "may::<People, _>", skip_serializing_if = "Option::is_none")]
     pub boarded: Option<u32>,
-    #[serde(
-        default,
-        deserialize_with = "may::<People, _>",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "may::<People, _>", skip_serializing_if = "Option::is_none")]
     pub alighted: Option<u32>,
 }
 
@@ -146,11 +104,6 @@ pub struct Trip<'a> {
     /// When it should start.
     #[serde(with = "time::rfc3339")]
     pub scheduled_time: TimeMs,
-    #[serde(
-        borrow,
-        default,
-        deserialize_with = "may::<Name, _>",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(borrow, default, deserialize_with = "may::<Name, _>", skip_serializing_if = "Option::is_none")]
     pub vehicle_id: Option<Cow<'a, str>>,
 }

@@ -53,26 +53,13 @@ pub struct Call<'a> {
     pub call_id: Cow<'a, str>,
     pub event: CallKind,
     pub category: Category,
-    #[serde(
-        borrow,
-        default,
-        deserialize_with = "may::<Name, _>",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(borrow, default, deserialize_with = "may::<Name, _>", skip_serializing_if = "Option::is_none")]
     pub district: Option<Cow<'a, str>>,
     /// Offered to answered or abandoned, in seconds.
-    #[serde(
-        default,
-        deserialize_with = "may::<Seconds, _>",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "may::<Seconds, _>", skip_serializing_if = "Option::is_none")]
     pub wait_s: Option<f64>,
     /// Seconds.
-    #[serde(
-        default,
-        deserialize_with = "may::<Seconds, _>",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "may::<Seconds, _>", skip_serializing_if = "Option::is_none")]
     pub talk_s: Option<f64>,
 }
 
@@ -85,19 +72,9 @@ pub struct Sos<'a> {
     #[serde(borrow, deserialize_with = "must::<Name, _>")]
     pub district: Cow<'a, str>,
     /// 街道: the finest place that leaves the services.
-    #[serde(
-        borrow,
-        default,
-        deserialize_with = "may::<Name, _>",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(borrow, default, deserialize_with = "may::<Name, _>", skip_serializing_if = "Option::is_none")]
     pub street: Option<Cow<'a, str>>,
-    #[serde(
-        borrow,
-        default,
-        deserialize_with = "may::<Name, _>",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(borrow, default, deserialize_with = "may::<Name, _>", skip_serializing_if = "Option::is_none")]
     pub device_id: Option<Cow<'a, str>>,
 }
 
@@ -109,40 +86,16 @@ pub struct Order<'a> {
     pub event: OrderKind,
     /// Needed with `created`, which alone decides the order's levels.
     /// Not [`Category`]: a new kind of service needs no new release.
-    #[serde(
-        borrow,
-        default,
-        deserialize_with = "may::<Name, _>",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(borrow, default, deserialize_with = "may::<Name, _>", skip_serializing_if = "Option::is_none")]
     pub category: Option<Cow<'a, str>>,
     /// Needed with `created`, which alone decides the order's levels.
-    #[serde(
-        borrow,
-        default,
-        deserialize_with = "may::<Name, _>",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(borrow, default, deserialize_with = "may::<Name, _>", skip_serializing_if = "Option::is_none")]
     pub district: Option<Cow<'a, str>>,
-    #[serde(
-        borrow,
-        default,
-        deserialize_with = "may::<Name, _>",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(borrow, default, deserialize_with = "may::<Name, _>", skip_serializing_if = "Option::is_none")]
     pub service_code: Option<Cow<'a, str>>,
-    #[serde(
-        borrow,
-        default,
-        deserialize_with = "may::<Name, _>",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(borrow, default, deserialize_with = "may::<Name, _>", skip_serializing_if = "Option::is_none")]
     pub provider_id: Option<Cow<'a, str>>,
-    #[serde(
-        default,
-        with = "time::rfc3339::option",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, with = "time::rfc3339::option", skip_serializing_if = "Option::is_none")]
     pub due: Option<TimeMs>,
 }
 
@@ -154,12 +107,7 @@ pub struct Callback<'a> {
     /// 1 (bad) to 5 (good).
     #[serde(deserialize_with = "must::<Integer<u8, 1, 5>, _>")]
     pub score: u8,
-    #[serde(
-        borrow,
-        default,
-        deserialize_with = "may::<Name, _>",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(borrow, default, deserialize_with = "may::<Name, _>", skip_serializing_if = "Option::is_none")]
     pub district: Option<Cow<'a, str>>,
 }
 
@@ -168,11 +116,6 @@ pub struct Callback<'a> {
 pub struct Heartbeat<'a> {
     #[serde(borrow, deserialize_with = "must::<Name, _>")]
     pub device_id: Cow<'a, str>,
-    #[serde(
-        borrow,
-        default,
-        deserialize_with = "may::<Name, _>",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(borrow, default, deserialize_with = "may::<Name, _>", skip_serializing_if = "Option::is_none")]
     pub district: Option<Cow<'a, str>>,
 }

@@ -24,11 +24,7 @@ impl<'de> Kind<'de> for SpecVersion {
 
     fn read<D: Deserializer<'de>>(from: D) -> Result<(), D::Error> {
         let version = Name::read(from)?;
-        if version == SPEC_VERSION {
-            Ok(())
-        } else {
-            Err(D::Error::custom("expected \"1.0\""))
-        }
+        if version == SPEC_VERSION { Ok(()) } else { Err(D::Error::custom("expected \"1.0\"")) }
     }
 }
 
@@ -56,13 +52,8 @@ struct Envelope<'a> {
 /// # Errors
 /// The first fault found, as `bad_json`, `bad_envelope`, `unknown_type` or `bad_data`.
 pub fn decode(bytes: &[u8]) -> Result<Event<'_>, Reject> {
-    let text = str::from_utf8(bytes).map_err(|fault| {
-        Reject::new(
-            Code::BadJson,
-            "",
-            format!("not UTF-8 from byte {} on", fault.valid_up_to()),
-        )
-    })?;
+    let text = str::from_utf8(bytes)
+        .map_err(|fault| Reject::new(Code::BadJson, "", format!("not UTF-8 from byte {} on", fault.valid_up_to())))?;
     if !is_object(text) {
         return Err(match serde_json::from_str::<serde::de::IgnoredAny>(text) {
             Ok(_) => Reject::new(Code::BadEnvelope, "", "expected an object"),
@@ -71,27 +62,12 @@ pub fn decode(bytes: &[u8]) -> Result<Event<'_>, Reject> {
     }
     let Ok(envelope) = serde_json::from_str::<Envelope<'_>>(text) else {
         let reject = Reject::explain::<Envelope<'_>>(text, "", Code::BadEnvelope);
-        return Err(Reject {
-            id: id_of(text),
-            ..reject
-        });
+        return Err(Reject { id: id_of(text), ..reject });
     };
     match data(&envelope.type_name, envelope.data.get()) {
         Ok(data) => {
-            let Envelope {
-                id,
-                source,
-                time,
-                receivedtime: received,
-                ..
-            } = envelope;
-            Ok(Event {
-                id,
-                source,
-                time,
-                received,
-                data,
-            })
+            let Envelope { id, source, time, receivedtime: received, .. } = envelope;
+            Ok(Event { id, source, time, received, data })
         }
         Err(reject) => Err(reject.with_id(envelope.id)),
     }
@@ -110,11 +86,7 @@ fn data<'a>(type_name: &str, text: &'a str) -> Result<Data<'a>, Reject> {
         "city.hotline.call" => Data::HotlineCall(typed(text)?),
         "city.hotline.order" => {
             let order: crate::hotline::Order<'_> = typed(text)?;
-            created_has(
-                order.event == crate::hotline::OrderKind::Created,
-                &order.category,
-                &order.district,
-            )?;
+            created_has(order.event == crate::hotline::OrderKind::Created, &order.category, &order.district)?;
             Data::HotlineOrder(order)
         }
         "city.hotline.callback" => Data::HotlineCallback(typed(text)?),
@@ -122,11 +94,7 @@ fn data<'a>(type_name: &str, text: &'a str) -> Result<Data<'a>, Reject> {
         "city.elder.sos" => Data::ElderSos(typed(text)?),
         "city.elder.order" => {
             let order: crate::elder::Order<'_> = typed(text)?;
-            created_has(
-                order.event == crate::elder::OrderKind::Created,
-                &order.category,
-                &order.district,
-            )?;
+            created_has(order.event == crate::elder::OrderKind::Created, &order.category, &order.district)?;
             Data::ElderOrder(order)
         }
         "city.elder.callback" => Data::ElderCallback(typed(text)?),
@@ -135,11 +103,7 @@ fn data<'a>(type_name: &str, text: &'a str) -> Result<Data<'a>, Reject> {
         "city.tick" => Data::Tick(typed(text)?),
         "city.config" => Data::Config(typed(text)?),
         _ => {
-            return Err(Reject::new(
-                Code::UnknownType,
-                "/type",
-                "no type of this city",
-            ));
+            return Err(Reject::new(Code::UnknownType, "/type", "no type of this city"));
         }
     })
 }
@@ -153,26 +117,17 @@ fn typed<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Reject> {
 }
 
 /// An order's levels come from its `created`; the events after it need only the order's id.
-fn created_has(
-    created: bool,
-    category: &Option<Cow<'_, str>>,
-    district: &Option<Cow<'_, str>>,
-) -> Result<(), Reject> {
+fn created_has(created: bool, category: &Option<Cow<'_, str>>, district: &Option<Cow<'_, str>>) -> Result<(), Reject> {
     let missing = match (category, district) {
         (None, _) if created => "/data/category",
         (_, None) if created => "/data/district",
         _ => return Ok(()),
     };
-    Err(Reject::new(
-        Code::BadData,
-        missing,
-        "is required when an order is created",
-    ))
+    Err(Reject::new(Code::BadData, missing, "is required when an order is created"))
 }
 
 fn is_object(text: &str) -> bool {
-    text.trim_start_matches([' ', '\t', '\r', '\n'])
-        .starts_with('{')
+    text.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('{')
 }
 
 /// The id of an event whose envelope is bad elsewhere, for whoever has to find it again.
@@ -183,9 +138,7 @@ fn id_of(text: &str) -> Option<String> {
         id: &'a RawValue,
     }
     let raw = serde_json::from_str::<OnlyId<'_>>(text).ok()?.id.get();
-    Name::read(&mut serde_json::Deserializer::from_str(raw))
-        .ok()
-        .map(Cow::into_owned)
+    Name::read(&mut serde_json::Deserializer::from_str(raw)).ok().map(Cow::into_owned)
 }
 
 #[derive(Serialize)]
@@ -197,10 +150,7 @@ struct Written<'e, 'a> {
     type_name: &'static str,
     #[serde(with = "time::rfc3339")]
     time: TimeMs,
-    #[serde(
-        with = "time::rfc3339::option",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(with = "time::rfc3339::option", skip_serializing_if = "Option::is_none")]
     receivedtime: Option<TimeMs>,
     data: &'e Data<'a>,
 }

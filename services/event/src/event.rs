@@ -68,9 +68,7 @@ impl Data<'_> {
             | Self::ParkingExit(_)
             | Self::ParkingPayment(_)
             | Self::ParkingCredit(_) => Some(Stream::Parking),
-            Self::HotlineCall(_) | Self::HotlineOrder(_) | Self::HotlineCallback(_) => {
-                Some(Stream::Hotline)
-            }
+            Self::HotlineCall(_) | Self::HotlineOrder(_) | Self::HotlineCallback(_) => Some(Stream::Hotline),
             Self::ElderCall(_)
             | Self::ElderSos(_)
             | Self::ElderOrder(_)

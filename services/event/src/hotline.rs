@@ -43,39 +43,18 @@ pub struct Call<'a> {
     #[serde(borrow, deserialize_with = "must::<Name, _>")]
     pub call_id: Cow<'a, str>,
     pub event: CallKind,
-    #[serde(
-        borrow,
-        default,
-        deserialize_with = "may::<Name, _>",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(borrow, default, deserialize_with = "may::<Name, _>", skip_serializing_if = "Option::is_none")]
     pub district: Option<Cow<'a, str>>,
     /// Offered to answered or abandoned, in seconds; comes with these two.
-    #[serde(
-        default,
-        deserialize_with = "may::<Seconds, _>",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "may::<Seconds, _>", skip_serializing_if = "Option::is_none")]
     pub wait_s: Option<f64>,
     /// Seconds; comes with `ended`, as the next two.
-    #[serde(
-        default,
-        deserialize_with = "may::<Seconds, _>",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "may::<Seconds, _>", skip_serializing_if = "Option::is_none")]
     pub talk_s: Option<f64>,
-    #[serde(
-        default,
-        deserialize_with = "may::<Seconds, _>",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "may::<Seconds, _>", skip_serializing_if = "Option::is_none")]
     pub hold_s: Option<f64>,
     /// Work after the call.
-    #[serde(
-        default,
-        deserialize_with = "may::<Seconds, _>",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "may::<Seconds, _>", skip_serializing_if = "Option::is_none")]
     pub wrap_s: Option<f64>,
 }
 
@@ -86,58 +65,26 @@ pub struct Order<'a> {
     pub order_id: Cow<'a, str>,
     pub event: OrderKind,
     /// Needed with `created`, which alone decides the order's levels.
-    #[serde(
-        borrow,
-        default,
-        deserialize_with = "may::<Name, _>",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(borrow, default, deserialize_with = "may::<Name, _>", skip_serializing_if = "Option::is_none")]
     pub category: Option<Cow<'a, str>>,
     /// Needed with `created`, which alone decides the order's levels.
-    #[serde(
-        borrow,
-        default,
-        deserialize_with = "may::<Name, _>",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(borrow, default, deserialize_with = "may::<Name, _>", skip_serializing_if = "Option::is_none")]
     pub district: Option<Cow<'a, str>>,
     /// 街道.
-    #[serde(
-        borrow,
-        default,
-        deserialize_with = "may::<Name, _>",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(borrow, default, deserialize_with = "may::<Name, _>", skip_serializing_if = "Option::is_none")]
     pub street: Option<Cow<'a, str>>,
-    #[serde(
-        borrow,
-        default,
-        deserialize_with = "may::<Name, _>",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(borrow, default, deserialize_with = "may::<Name, _>", skip_serializing_if = "Option::is_none")]
     pub agency: Option<Cow<'a, str>>,
-    #[serde(
-        default,
-        with = "time::rfc3339::option",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, with = "time::rfc3339::option", skip_serializing_if = "Option::is_none")]
     pub due: Option<TimeMs>,
     /// Answered on the phone: never dispatched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub direct: Option<bool>,
     /// Degrees east; without `lat` it is no place.
-    #[serde(
-        default,
-        deserialize_with = "may::<Lon, _>",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "may::<Lon, _>", skip_serializing_if = "Option::is_none")]
     pub lon: Option<f64>,
     /// Degrees north; without `lon` it is no place.
-    #[serde(
-        default,
-        deserialize_with = "may::<Lat, _>",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "may::<Lat, _>", skip_serializing_if = "Option::is_none")]
     pub lat: Option<f64>,
     /// Of `lon`, `lat`; absent = WGS-84.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -153,18 +100,8 @@ pub struct Callback<'a> {
     pub resolved: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub satisfied: Option<bool>,
-    #[serde(
-        borrow,
-        default,
-        deserialize_with = "may::<Name, _>",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(borrow, default, deserialize_with = "may::<Name, _>", skip_serializing_if = "Option::is_none")]
     pub district: Option<Cow<'a, str>>,
-    #[serde(
-        borrow,
-        default,
-        deserialize_with = "may::<Name, _>",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(borrow, default, deserialize_with = "may::<Name, _>", skip_serializing_if = "Option::is_none")]
     pub category: Option<Cow<'a, str>>,
 }

@@ -21,9 +21,7 @@ pub(crate) fn must<'de, K: Kind<'de>, D: Deserializer<'de>>(from: D) -> Result<K
 }
 
 /// `deserialize_with` for an optional member (with `default`): `null` is absent.
-pub(crate) fn may<'de, K: Kind<'de>, D: Deserializer<'de>>(
-    from: D,
-) -> Result<Option<K::Out>, D::Error> {
+pub(crate) fn may<'de, K: Kind<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<K::Out>, D::Error> {
     struct Maybe<K>(PhantomData<K>);
     impl<'de, K: Kind<'de>> Visitor<'de> for Maybe<K> {
         type Value = Option<K::Out>;
@@ -69,9 +67,7 @@ impl<'de> Kind<'de> for SourceRef {
     type Out = Cow<'de, str>;
 
     fn read<D: Deserializer<'de>>(from: D) -> Result<Self::Out, D::Error> {
-        text(from, 128, "blanks or control characters", |c| {
-            c == ' ' || c.is_control()
-        })
+        text(from, 128, "blanks or control characters", |c| c == ' ' || c.is_control())
     }
 }
 
@@ -100,8 +96,7 @@ fn text<'de, D: Deserializer<'de>>(
     impl Read {
         fn judge<E: Error>(&self, text: &str) -> Result<(), E> {
             // bytes bound characters from above, so that the usual short text is not counted
-            let fits =
-                !text.is_empty() && (text.len() <= self.max || text.chars().count() <= self.max);
+            let fits = !text.is_empty() && (text.len() <= self.max || text.chars().count() <= self.max);
             if fits && !text.chars().any(self.bad) {
                 Ok(())
             } else {
@@ -119,11 +114,7 @@ fn text<'de, D: Deserializer<'de>>(
         type Value = Cow<'de, str>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            write!(
-                f,
-                "a text of 1 to {} characters without {}",
-                self.max, self.without
-            )
+            write!(f, "a text of 1 to {} characters without {}", self.max, self.without)
         }
 
         fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
@@ -169,9 +160,7 @@ impl<'de, const MIN: i64, const MAX: i64> Kind<'de> for Number<MIN, MAX> {
                 if (MIN as f64..=MAX as f64).contains(&n) {
                     Ok(n)
                 } else {
-                    Err(E::custom(format_args!(
-                        "expected a number from {MIN} to {MAX}"
-                    )))
+                    Err(E::custom(format_args!("expected a number from {MIN} to {MAX}")))
                 }
             }
 
@@ -210,13 +199,8 @@ impl<'de, T: TryFrom<i64>, const MIN: i64, const MAX: i64> Kind<'de> for Integer
             }
 
             fn visit_i64<E: Error>(self, n: i64) -> Result<T, E> {
-                let fits = (MIN..=MAX)
-                    .contains(&n)
-                    .then(|| T::try_from(n).ok())
-                    .flatten();
-                fits.ok_or_else(|| {
-                    E::custom(format_args!("expected an integer from {MIN} to {MAX}"))
-                })
+                let fits = (MIN..=MAX).contains(&n).then(|| T::try_from(n).ok()).flatten();
+                fits.ok_or_else(|| E::custom(format_args!("expected an integer from {MIN} to {MAX}")))
             }
 
             fn visit_u64<E: Error>(self, n: u64) -> Result<T, E> {

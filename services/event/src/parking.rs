@@ -52,22 +52,12 @@ pub struct Snapshot<'a> {
     /// As the lot's counter says: below 0 and above capacity happen, and are counted later, not refused.
     #[serde(deserialize_with = "must::<Integer<i64, -1_000_000, 1_000_000>, _>")]
     pub occupied: i64,
-    #[serde(
-        borrow,
-        default,
-        deserialize_with = "may::<Name, _>",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(borrow, default, deserialize_with = "may::<Name, _>", skip_serializing_if = "Option::is_none")]
     pub floor: Option<Cow<'a, str>>,
     /// Whether cars may come in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub open: Option<bool>,
-    #[serde(
-        borrow,
-        default,
-        deserialize_with = "may::<Name, _>",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(borrow, default, deserialize_with = "may::<Name, _>", skip_serializing_if = "Option::is_none")]
     pub district: Option<Cow<'a, str>>,
 }
 
@@ -78,19 +68,9 @@ pub struct Entry<'a> {
     pub lot_id: Cow<'a, str>,
     #[serde(borrow, deserialize_with = "must::<Name, _>")]
     pub session_id: Cow<'a, str>,
-    #[serde(
-        borrow,
-        default,
-        deserialize_with = "may::<Name, _>",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(borrow, default, deserialize_with = "may::<Name, _>", skip_serializing_if = "Option::is_none")]
     pub floor: Option<Cow<'a, str>>,
-    #[serde(
-        borrow,
-        default,
-        deserialize_with = "may::<Name, _>",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(borrow, default, deserialize_with = "may::<Name, _>", skip_serializing_if = "Option::is_none")]
     pub gate: Option<Cow<'a, str>>,
 }
 
@@ -102,25 +82,11 @@ pub struct Exit<'a> {
     #[serde(borrow, deserialize_with = "must::<Name, _>")]
     pub session_id: Cow<'a, str>,
     /// As the gate knows it, for exits whose entry was lost. May lie after the exit: wrong clocks are counted later.
-    #[serde(
-        default,
-        with = "time::rfc3339::option",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, with = "time::rfc3339::option", skip_serializing_if = "Option::is_none")]
     pub entry_time: Option<TimeMs>,
-    #[serde(
-        borrow,
-        default,
-        deserialize_with = "may::<Name, _>",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(borrow, default, deserialize_with = "may::<Name, _>", skip_serializing_if = "Option::is_none")]
     pub floor: Option<Cow<'a, str>>,
-    #[serde(
-        borrow,
-        default,
-        deserialize_with = "may::<Name, _>",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(borrow, default, deserialize_with = "may::<Name, _>", skip_serializing_if = "Option::is_none")]
     pub gate: Option<Cow<'a, str>>,
 }
 
@@ -149,10 +115,6 @@ pub struct Credit<'a> {
     /// In 0.01 yuan.
     #[serde(deserialize_with = "must::<Fen, _>")]
     pub amount_fen: i64,
-    #[serde(
-        default,
-        with = "time::rfc3339::option",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, with = "time::rfc3339::option", skip_serializing_if = "Option::is_none")]
     pub due: Option<TimeMs>,
 }

@@ -50,12 +50,7 @@ pub struct Reject {
 impl Reject {
     #[must_use]
     pub fn new(code: Code, pointer: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            pointer: pointer.into(),
-            message: message.into(),
-            id: None,
-        }
+        Self { code, pointer: pointer.into(), message: message.into(), id: None }
     }
 
     #[must_use]
@@ -65,11 +60,7 @@ impl Reject {
     }
 
     /// Reads `text` as `T` a second time, slowly, to find the place of the fault that the first reading met.
-    pub(crate) fn explain<'de, T: Deserialize<'de>>(
-        text: &'de str,
-        prefix: &str,
-        code: Code,
-    ) -> Self {
+    pub(crate) fn explain<'de, T: Deserialize<'de>>(text: &'de str, prefix: &str, code: Code) -> Self {
         let mut from = serde_json::Deserializer::from_str(text);
         let Err(fault) = serde_path_to_error::deserialize::<_, T>(&mut from) else {
             // T reads to its closing brace, so what failed stands after it.
@@ -79,11 +70,8 @@ impl Reject {
         for step in fault.path() {
             match step {
                 serde_path_to_error::Segment::Map { key } => push(&mut pointer, key),
-                serde_path_to_error::Segment::Seq { index } => {
-                    push(&mut pointer, &index.to_string())
-                }
-                serde_path_to_error::Segment::Enum { .. }
-                | serde_path_to_error::Segment::Unknown => {}
+                serde_path_to_error::Segment::Seq { index } => push(&mut pointer, &index.to_string()),
+                serde_path_to_error::Segment::Enum { .. } | serde_path_to_error::Segment::Unknown => {}
             }
         }
         let fault = fault.into_inner();
@@ -92,9 +80,7 @@ impl Reject {
             return Self::new(Code::BadJson, "", message);
         }
         // within data, line and column would count from its brace
-        let message = message
-            .rfind(" at line ")
-            .map_or(&*message, |end| &message[..end]);
+        let message = message.rfind(" at line ").map_or(&*message, |end| &message[..end]);
         if !fault.is_data() {
             return Self::new(Code::BadJson, pointer, message);
         }
@@ -110,9 +96,7 @@ impl Reject {
             return Self::new(code, pointer, "stands there twice");
         }
         // "invalid type: string "138…", expected a number": only what comes after the value
-        let expected = message
-            .rfind(", expected ")
-            .map_or(message, |at| &message[at + 2..]);
+        let expected = message.rfind(", expected ").map_or(message, |at| &message[at + 2..]);
         Self::new(code, pointer, expected)
     }
 }

@@ -14,11 +14,7 @@ pub struct Heartbeat<'a> {
     #[serde(borrow, deserialize_with = "must::<SourceRef, _>")]
     pub source_name: Cow<'a, str>,
     /// Seconds within which its next sign of life is expected.
-    #[serde(
-        default,
-        deserialize_with = "may::<Number<1, 604_800>, _>",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "may::<Number<1, 604_800>, _>", skip_serializing_if = "Option::is_none")]
     pub expected_s: Option<f64>,
     /// Whose topic it is for; the gateway needs it from tokens of several streams.
     #[serde(skip_serializing_if = "Option::is_none")]

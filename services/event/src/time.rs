@@ -12,9 +12,7 @@ use serde::{Deserialize, Serialize};
 /// An instant: milliseconds since 1970-01-01T00:00:00Z, without leap seconds.
 ///
 /// As a number in serde (checkpoints); for text in JSON name [`rfc3339`] or [`rfc3339::option`] at the field.
-#[derive(
-    Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default, Debug,
-)]
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default, Debug)]
 #[serde(transparent)]
 pub struct TimeMs(pub i64);
 
@@ -46,16 +44,8 @@ impl TimeMs {
 impl fmt::Display for TimeMs {
     /// RFC 3339 in UTC with milliseconds: `2026-11-20T10:41:07.000Z`. Beyond the years that jiff knows: its last instant.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let end = if self.0 < 0 {
-            jiff::Timestamp::MIN
-        } else {
-            jiff::Timestamp::MAX
-        };
-        write!(
-            f,
-            "{:.3}",
-            jiff::Timestamp::from_millisecond(self.0).unwrap_or(end)
-        )
+        let end = if self.0 < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
+        write!(f, "{:.3}", jiff::Timestamp::from_millisecond(self.0).unwrap_or(end))
     }
 }
 
@@ -85,14 +75,7 @@ fn fraction_ms(text: &[u8]) -> Option<(i64, &[u8])> {
     if length == 0 {
         return None;
     }
-    let ms = (0..3).fold(0, |ms, at| {
-        ms * 10
-            + if at < length {
-                i64::from(fraction[at] - b'0')
-            } else {
-                0
-            }
-    });
+    let ms = (0..3).fold(0, |ms, at| ms * 10 + if at < length { i64::from(fraction[at] - b'0') } else { 0 });
     Some((ms, &fraction[length..]))
 }
 
@@ -104,15 +87,12 @@ fn offset_ms(text: &[u8]) -> Option<i64> {
         _ => return None,
     };
     let (hours, minutes) = (digits(&text[1..3])?, digits(&text[4..6])?);
-    (hours <= 23 && minutes <= 59)
-        .then(|| sign * (i64::from(hours) * 60 + i64::from(minutes)) * 60_000)
+    (hours <= 23 && minutes <= 59).then(|| sign * (i64::from(hours) * 60 + i64::from(minutes)) * 60_000)
 }
 
 /// At most four ASCII digits as a number.
 fn digits(text: &[u8]) -> Option<i16> {
-    text.iter().try_fold(0, |n, c| {
-        c.is_ascii_digit().then(|| n * 10 + i16::from(c - b'0'))
-    })
+    text.iter().try_fold(0, |n, c| c.is_ascii_digit().then(|| n * 10 + i16::from(c - b'0')))
 }
 
 /// `#[serde(with = "yiping_event::time::rfc3339")]` on a [`TimeMs`]: text in JSON.
@@ -232,10 +212,7 @@ mod tests {
     fn text_is_utc_with_milliseconds_and_reads_back() {
         let time = TimeMs(1_795_171_267_000);
         assert_eq!(time.to_string(), "2026-11-20T10:41:07.000Z");
-        assert_eq!(
-            TimeMs(1_795_171_267_089).to_string(),
-            "2026-11-20T10:41:07.089Z"
-        );
+        assert_eq!(TimeMs(1_795_171_267_089).to_string(), "2026-11-20T10:41:07.089Z");
         assert_eq!(TimeMs::parse(&time.plus(1).to_string()), Ok(time.plus(1)));
         assert_eq!(TimeMs(-1).to_string(), "1969-12-31T23:59:59.999Z");
     }

@@ -1,9 +1,6 @@
 //! The published schemas and the Rust types say the same, and the examples are what they say they are.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that panics has said what it has to say"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that panics has said what it has to say")]
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -21,10 +18,7 @@ fn examples(name: &str) -> Vec<(String, String)> {
     let mut examples: Vec<_> = files
         .map(|file| file.unwrap().path())
         .map(|path| {
-            (
-                format!("{name}/{}", path.file_name().unwrap().display()),
-                std::fs::read_to_string(&path).unwrap(),
-            )
+            (format!("{name}/{}", path.file_name().unwrap().display()), std::fs::read_to_string(&path).unwrap())
         })
         .collect();
     examples.sort();
@@ -32,10 +26,7 @@ fn examples(name: &str) -> Vec<(String, String)> {
 }
 
 fn validator(schema: &str) -> jsonschema::Validator {
-    jsonschema::options()
-        .should_validate_formats(true)
-        .build(&serde_json::from_str(schema).unwrap())
-        .unwrap()
+    jsonschema::options().should_validate_formats(true).build(&serde_json::from_str(schema).unwrap()).unwrap()
 }
 
 #[test]
@@ -43,9 +34,7 @@ fn every_type_has_a_schema_and_two_examples_and_nothing_else_lies_there() {
     let names: BTreeSet<_> = TYPES.iter().map(|t| t.name.to_owned()).collect();
     assert_eq!(names.len(), TYPES.len());
     let listed = |folder: PathBuf, suffix: &str| -> BTreeSet<String> {
-        let files = std::fs::read_dir(folder)
-            .unwrap()
-            .map(|file| file.unwrap().file_name().into_string().unwrap());
+        let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
         files
             .filter(|name| name != "examples")
             .map(|name| name.strip_suffix(suffix).unwrap_or(&name).to_owned())
@@ -56,8 +45,7 @@ fn every_type_has_a_schema_and_two_examples_and_nothing_else_lies_there() {
     for name in &names {
         let files: Vec<_> = examples(name).into_iter().map(|(file, _)| file).collect();
         assert!(
-            files.contains(&format!("{name}/minimal.json"))
-                && files.contains(&format!("{name}/full.json")),
+            files.contains(&format!("{name}/minimal.json")) && files.contains(&format!("{name}/full.json")),
             "{files:?}"
         );
     }
@@ -73,21 +61,10 @@ fn every_example_decodes_to_its_own_type_and_survives_being_written_again() {
     for kind in &TYPES {
         for (file, text) in examples(kind.name) {
             let event = decode(text.as_bytes()).unwrap_or_else(|reject| panic!("{file}: {reject}"));
-            assert_eq!(
-                (event.type_name(), event.stream()),
-                (kind.name, kind.stream),
-                "{file}"
-            );
+            assert_eq!((event.type_name(), event.stream()), (kind.name, kind.stream), "{file}");
             let written = event.to_json();
-            assert_eq!(
-                decode(written.as_bytes()).as_ref(),
-                Ok(&event),
-                "{file}: {written}"
-            );
-            assert!(
-                validator(kind.schema).is_valid(&serde_json::from_str(&written).unwrap()),
-                "{file}: {written}"
-            );
+            assert_eq!(decode(written.as_bytes()).as_ref(), Ok(&event), "{file}: {written}");
+            assert!(validator(kind.schema).is_valid(&serde_json::from_str(&written).unwrap()), "{file}: {written}");
         }
     }
 }
@@ -97,35 +74,13 @@ fn the_full_example_holds_every_member_and_the_minimal_one_only_the_required_one
     for kind in &TYPES {
         let schema: Value = serde_json::from_str(kind.schema).unwrap();
         let data = &schema["properties"]["data"];
-        let all: BTreeSet<_> = data["properties"]
-            .as_object()
-            .unwrap()
-            .keys()
-            .cloned()
-            .collect();
-        let required: BTreeSet<_> = data["required"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .map(|name| name.as_str().unwrap().to_owned())
-            .collect();
+        let all: BTreeSet<_> = data["properties"].as_object().unwrap().keys().cloned().collect();
+        let required: BTreeSet<_> =
+            data["required"].as_array().into_iter().flatten().map(|name| name.as_str().unwrap().to_owned()).collect();
         for (file, text) in examples(kind.name) {
             let example: Value = serde_json::from_str(&text).unwrap();
-            let members: BTreeSet<_> = example["data"]
-                .as_object()
-                .unwrap()
-                .keys()
-                .cloned()
-                .collect();
-            assert_eq!(
-                &members,
-                if file.ends_with("full.json") {
-                    &all
-                } else {
-                    &required
-                },
-                "{file}"
-            );
+            let members: BTreeSet<_> = example["data"].as_object().unwrap().keys().cloned().collect();
+            assert_eq!(&members, if file.ends_with("full.json") { &all } else { &required }, "{file}");
         }
     }
 }
@@ -144,8 +99,8 @@ fn replacements() -> Vec<Value> {
         json!({"a": {"b": 1}}),
     ];
     for number in [
-        0.0, -0.0, 0.5, 1.0, 1.5, 3.0, 5.0, 6.0, -1.0, -1.5, 90.0, 90.001, 91.0, -90.0, -90.5,
-        180.0, 180.5, -180.0, -181.0, 300.0, 300.5, 360.0, 361.0,
+        0.0, -0.0, 0.5, 1.0, 1.5, 3.0, 5.0, 6.0, -1.0, -1.5, 90.0, 90.001, 91.0, -90.0, -90.5, 180.0, 180.5, -180.0,
+        -181.0, 300.0, 300.5, 360.0, 361.0,
     ] {
         values.push(json!(number));
     }
@@ -176,14 +131,7 @@ fn replacements() -> Vec<Value> {
     ] {
         values.push(json!(number));
     }
-    values.extend([
-        json!(u64::MAX),
-        json!(1e19),
-        json!(-1e19),
-        json!(1e300),
-        json!(1e12),
-        json!(0.999_999_999_999),
-    ]);
+    values.extend([json!(u64::MAX), json!(1e19), json!(-1e19), json!(1e300), json!(1e12), json!(0.999_999_999_999)]);
     for text in [
         "",
         " ",
@@ -231,11 +179,7 @@ fn replacements() -> Vec<Value> {
     ] {
         values.push(json!(text));
     }
-    for (letter, lengths) in [
-        ("x", [64, 65, 128, 129]),
-        ("威", [64, 65, 128, 129]),
-        ("𠮷", [64, 65, 128, 129]),
-    ] {
+    for (letter, lengths) in [("x", [64, 65, 128, 129]), ("威", [64, 65, 128, 129]), ("𠮷", [64, 65, 128, 129])] {
         values.extend(lengths.map(|length| json!(letter.repeat(length))));
     }
     values
@@ -259,21 +203,12 @@ fn changes<'a>(
         without.remove(name);
         replaced.chain([(format!("no {name}"), without)])
     });
-    let unknown = [
-        json!(null),
-        json!(1e300),
-        json!({"deep": [[["x"]]]}),
-        json!(""),
-    ]
-    .into_iter()
-    .map(|value| {
+    let unknown = [json!(null), json!(1e300), json!({"deep": [[["x"]]]}), json!("")].into_iter().map(|value| {
         let mut object = object.clone();
         object.insert("nobody_knows".to_owned(), value);
         ("an unknown member".to_owned(), object)
     });
-    changed
-        .chain(unknown)
-        .chain([("nothing".to_owned(), object.clone())])
+    changed.chain(unknown).chain([("nothing".to_owned(), object.clone())])
 }
 
 #[test]
@@ -293,34 +228,20 @@ fn schema_and_decoder_agree_on_every_change_of_every_example() {
                 refused += 1
             }
             if decoded.is_ok() != verdict.is_ok() {
-                let schema = verdict.map_or_else(
-                    |e| format!("refuses at {}: {e}", e.instance_path()),
-                    |()| "accepts".to_owned(),
-                );
-                let rust = decoded.map_or_else(
-                    |reject| format!("refuses {reject}"),
-                    |_| "accepts".to_owned(),
-                );
-                disagreements.push(format!(
-                    "{} with {what}: the schema {schema}; the decoder {rust}",
-                    kind.name
-                ));
+                let schema = verdict
+                    .map_or_else(|e| format!("refuses at {}: {e}", e.instance_path()), |()| "accepts".to_owned());
+                let rust = decoded.map_or_else(|reject| format!("refuses {reject}"), |_| "accepts".to_owned());
+                disagreements.push(format!("{} with {what}: the schema {schema}; the decoder {rust}", kind.name));
             }
         };
         for (file, text) in examples(kind.name) {
             let example: Value = serde_json::from_str(&text).unwrap();
-            for (what, changed) in changes(
-                example.as_object().unwrap(),
-                &schema["properties"],
-                &replacements,
-            ) {
+            for (what, changed) in changes(example.as_object().unwrap(), &schema["properties"], &replacements) {
                 judge(format!("{file}: {what}"), Value::Object(changed));
             }
             // what is required depends on the event's word
-            let words = schema["properties"]["data"]["properties"]["event"]["enum"]
-                .as_array()
-                .cloned()
-                .unwrap_or_default();
+            let words =
+                schema["properties"]["data"]["properties"]["event"]["enum"].as_array().cloned().unwrap_or_default();
             let mut bases = vec![example.clone()];
             bases.extend(words.into_iter().map(|word| {
                 let mut base = example.clone();
@@ -335,10 +256,7 @@ fn schema_and_decoder_agree_on_every_change_of_every_example() {
                 ) {
                     let mut event = base.clone();
                     event["data"] = Value::Object(changed);
-                    judge(
-                        format!("{file} ({}): data: {what}", base["data"]["event"]),
-                        event,
-                    );
+                    judge(format!("{file} ({}): data: {what}", base["data"]["event"]), event);
                 }
             }
         }

@@ -73,7 +73,8 @@ fn member_time(event: &Map<String, Value>, member: &'static str) -> Result<Optio
 /// The id of an event that brings none; see the module's page.
 pub fn content_id(feed: &str, event: &Map<String, Value>) -> String {
     let mut text = format!("{feed}\n{{");
-    let mut members: Vec<_> = event.iter().filter(|(name, _)| !matches!(name.as_str(), "id" | "receivedtime")).collect();
+    let mut members: Vec<_> =
+        event.iter().filter(|(name, _)| !matches!(name.as_str(), "id" | "receivedtime")).collect();
     members.sort_by_key(|(name, _)| name.as_str());
     write_members(&members, &mut text);
     text.push('}');

@@ -119,7 +119,9 @@ impl Input {
         let sizes = self.files.iter().filter_map(|file| Some(file.metadata().ok()?.len()));
         let all_bytes = sizes.sum::<u64>().max(1) as f64;
         let mut take = |item: Item, rows: u64| match self.order {
-            Order::AsRead => sink(item, Outlook { rows, read_share: read.get() as f64 / all_bytes, ..Outlook::default() }),
+            Order::AsRead => {
+                sink(item, Outlook { rows, read_share: read.get() as f64 / all_bytes, ..Outlook::default() })
+            }
             Order::Time => {
                 if let Item::Event(event) = &item {
                     last_times = (event.log_time, event.time);
@@ -207,7 +209,13 @@ pub fn write_events(input: &Input, out: &mut dyn Write, fault: &mut dyn FnMut(Fa
 }
 
 /// Offline: one file through a map, written as NDJSON.
-pub fn map_file(feed: Feed, read: ReadOptions, file: &Path, out: &mut dyn Write, fault: &mut dyn FnMut(Fault)) -> Result<Tally> {
+pub fn map_file(
+    feed: Feed,
+    read: ReadOptions,
+    file: &Path,
+    out: &mut dyn Write,
+    fault: &mut dyn FnMut(Fault),
+) -> Result<Tally> {
     let order = read.format.usual_order();
     write_events(&Input { files: vec![file.to_owned()], read, feed, stream: None, order }, out, fault)
 }
@@ -217,11 +225,17 @@ mod tests {
     use super::*;
     use crate::{Format, Mapping};
 
-    fn written(text: &str, map: Option<&str>, order: Order, stream: Option<Stream>) -> (Vec<String>, Tally, Vec<Fault>) {
+    fn written(
+        text: &str,
+        map: Option<&str>,
+        order: Order,
+        stream: Option<Stream>,
+    ) -> (Vec<String>, Tally, Vec<Fault>) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("rows.ndjson");
         std::fs::write(&path, text).unwrap();
-        let feed = Feed { name: "f".into(), source: "town/f".into(), map: map.map(|code| Mapping::compile(code).unwrap()) };
+        let feed =
+            Feed { name: "f".into(), source: "town/f".into(), map: map.map(|code| Mapping::compile(code).unwrap()) };
         let read = ReadOptions::new(Format::Ndjson);
         let input = Input { files: vec![path], read, feed, stream, order };
         let (mut out, mut faults) = (Vec::new(), Vec::new());
@@ -229,7 +243,8 @@ mod tests {
         (String::from_utf8(out).unwrap().lines().map(Into::into).collect(), tally, faults)
     }
 
-    const MAP: &str = r#"select(.n) | {type: "city.bus.position", id: "\(.n)", time: .at, receivedtime: (.got // .at), data: {}}"#;
+    const MAP: &str =
+        r#"select(.n) | {type: "city.bus.position", id: "\(.n)", time: .at, receivedtime: (.got // .at), data: {}}"#;
 
     #[test]
     fn events_leave_in_the_order_in_which_they_were_received() {

@@ -22,6 +22,6 @@ mod tick;
 pub use complete::{Feed, Mapped, content_id};
 pub use input::{Fault, Input, Item, Order, Tally, map_file, write_events};
 pub use mapping::{MapError, Mapping};
-pub use readers::{Format, ReadOptions, Row, RowError};
 pub use post::{Poster, Rejected, Verdict};
+pub use readers::{Format, ReadOptions, Row, RowError};
 pub use replay::{ReplayOptions, Speed, Summary, replay};

@@ -188,7 +188,8 @@ fn describe_load(code: &str, errors: jaq_core::load::Errors<&str, ()>) -> String
         // A part that is not inside the code (an end of file) has no line of its own.
         let end = code.as_ptr() as usize + code.len();
         let start = part.as_ptr() as usize;
-        let offset = if (code.as_ptr() as usize..=end).contains(&start) { start - code.as_ptr() as usize } else { code.len() };
+        let offset =
+            if (code.as_ptr() as usize..=end).contains(&start) { start - code.as_ptr() as usize } else { code.len() };
         let line = code.as_bytes()[..offset].iter().filter(|b| **b == b'\n').count() + 1;
         format!("line {line} at {:?}", part.chars().take(20).collect::<String>())
     };
@@ -197,10 +198,14 @@ fn describe_load(code: &str, errors: jaq_core::load::Errors<&str, ()>) -> String
         match error {
             Load::Io(faults) => texts.extend(faults.into_iter().map(|(name, why)| format!("{name}: {why}"))),
             Load::Lex(faults) => {
-                texts.extend(faults.into_iter().map(|(wanted, part)| format!("{}: expected {}", at(part), wanted.as_str())));
+                texts.extend(
+                    faults.into_iter().map(|(wanted, part)| format!("{}: expected {}", at(part), wanted.as_str())),
+                );
             }
             Load::Parse(faults) => {
-                texts.extend(faults.into_iter().map(|(wanted, part)| format!("{}: expected {}", at(part), wanted.as_str())));
+                texts.extend(
+                    faults.into_iter().map(|(wanted, part)| format!("{}: expected {}", at(part), wanted.as_str())),
+                );
             }
         }
     }
@@ -235,7 +240,10 @@ mod tests {
         assert_eq!(time(json!("2016-10-31T07:59:42"), london), "2016-10-31T07:59:42+00:00");
         assert_eq!(time(json!("2016-10-04T07:59:42Z"), london), "2016-10-04T08:59:42+01:00");
         assert_eq!(time(json!(1_463_601_613), "to_rfc3339(\"Pacific/Auckland\")"), "2016-05-19T08:00:13+12:00");
-        assert_eq!(time(json!("19/05/2016 08:00"), "to_rfc3339(\"Asia/Shanghai\"; \"%d/%m/%Y %H:%M\")"), "2016-05-19T08:00:00+08:00");
+        assert_eq!(
+            time(json!("19/05/2016 08:00"), "to_rfc3339(\"Asia/Shanghai\"; \"%d/%m/%Y %H:%M\")"),
+            "2016-05-19T08:00:00+08:00"
+        );
     }
 
     #[test]

@@ -84,9 +84,20 @@ mod tests {
 
     #[test]
     fn the_line_says_how_far_how_fast_and_how_long_still() {
-        let state = State { rows: 60, sent: 50, accepted: 48, rejected: 2, share: 0.25, data_time: Some(TimeMs(0)), pace_left: None };
+        let state = State {
+            rows: 60,
+            sent: 50,
+            accepted: 48,
+            rejected: 2,
+            share: 0.25,
+            data_time: Some(TimeMs(0)),
+            pace_left: None,
+        };
         let line = describe(&state, Duration::from_secs(30));
-        assert_eq!(line, "60 rows, 50 events sent (25 %), 48 accepted, 2 rejected, 2 events/s, at 1970-01-01T00:00:00.000Z, 1 min 30 s left");
+        assert_eq!(
+            line,
+            "60 rows, 50 events sent (25 %), 48 accepted, 2 rejected, 2 events/s, at 1970-01-01T00:00:00.000Z, 1 min 30 s left"
+        );
         let paced = State { data_time: None, pace_left: Some(Duration::from_secs(7_320)), ..state };
         assert!(describe(&paced, Duration::from_secs(30)).ends_with("2 h 2 min left"));
     }

@@ -16,9 +16,9 @@ use anyhow::{Context, Result};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde_json::Value;
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
-use std::cell::Cell;
 use std::path::Path;
 use std::rc::Rc;
 use std::str::FromStr;
@@ -115,7 +115,9 @@ pub fn rows(path: &Path, options: &ReadOptions, read: &BytesRead) -> Result<Rows
     let mut file = Counted { file, read: Rc::clone(read) };
     match options.format {
         Format::Ndjson => Ok(Box::new(ndjson(BufReader::with_capacity(1 << 16, file)))),
-        Format::Csv => csv_rows(file, options.columns.as_deref()).with_context(|| format!("can't read {}", path.display())),
+        Format::Csv => {
+            csv_rows(file, options.columns.as_deref()).with_context(|| format!("can't read {}", path.display()))
+        }
         Format::GtfsRt | Format::GtfsRtJson => {
             let mut bytes = Vec::new();
             file.read_to_end(&mut bytes).with_context(|| format!("can't read {}", path.display()))?;
@@ -123,7 +125,8 @@ pub fn rows(path: &Path, options: &ReadOptions, read: &BytesRead) -> Result<Rows
                 Format::GtfsRt => gtfs_rt::to_json(&bytes),
                 _ => serde_json::from_slice(&bytes).map_err(|e| e.to_string()),
             };
-            let poll = poll.map_err(|e| anyhow::anyhow!("{} is no {} poll: {e}", path.display(), options.format.as_str()))?;
+            let poll =
+                poll.map_err(|e| anyhow::anyhow!("{} is no {} poll: {e}", path.display(), options.format.as_str()))?;
             Ok(Box::new(entities(poll, name_time(path, &options.zone))))
         }
     }
@@ -219,7 +222,10 @@ mod tests {
     fn csv_rows_are_objects_of_strings_and_blank_is_not_zero() {
         let text = "\u{feff}lot, n ,at\r\nA,1,\"x, y\"\r\nB,,z\r\n";
         let made = values(read("a.csv", text.as_bytes(), &ReadOptions::new(Format::Csv)));
-        assert_eq!(made, [object([("lot", "A"), ("n", "1"), ("at", "x, y")]), object([("lot", "B"), ("n", ""), ("at", "z")])]);
+        assert_eq!(
+            made,
+            [object([("lot", "A"), ("n", "1"), ("at", "x, y")]), object([("lot", "B"), ("n", ""), ("at", "z")])]
+        );
     }
 
     #[test]

@@ -118,7 +118,11 @@ impl fmt::Display for Summary {
         if other_streams > 0 {
             writeln!(f, "events of other streams, not sent: {other_streams}")?;
         }
-        writeln!(f, "accepted {}, rejected {}; ticks {}, of them rejected {}", self.accepted, self.rejected, self.ticks, self.rejected_ticks)?;
+        writeln!(
+            f,
+            "accepted {}, rejected {}; ticks {}, of them rejected {}",
+            self.accepted, self.rejected, self.ticks, self.rejected_ticks
+        )?;
         for (code, count) in &self.rejected_by_code {
             writeln!(f, "rejected as {code}: {count}")?;
         }
@@ -296,7 +300,8 @@ impl Sender {
 
     fn state(&self) -> State {
         let Summary { accepted, rejected, .. } = self.summary;
-        let pace_left = self.pace.as_ref().zip(self.outlook.last_log_time).map(|(pace, last)| pace.left(last, Instant::now()));
+        let pace_left =
+            self.pace.as_ref().zip(self.outlook.last_log_time).map(|(pace, last)| pace.left(last, Instant::now()));
         State {
             rows: self.outlook.rows,
             sent: accepted + rejected,

@@ -58,8 +58,16 @@ mod tests {
     #[test]
     fn ticks_follow_the_data_once_a_minute_and_never_go_back() {
         let mut ticker = Ticker::new(Stream::Parking, "town/lots", 60_000);
-        let times = [0, 59_999, 60_000, 60_000, 30_000, 3_600_000].map(|t| ticker.before(TimeMs(t)).map(|tick| tick["time"].clone()));
-        let expected = [Some("1970-01-01T00:00:00.000Z"), None, Some("1970-01-01T00:01:00.000Z"), None, None, Some("1970-01-01T01:00:00.000Z")];
+        let times = [0, 59_999, 60_000, 60_000, 30_000, 3_600_000]
+            .map(|t| ticker.before(TimeMs(t)).map(|tick| tick["time"].clone()));
+        let expected = [
+            Some("1970-01-01T00:00:00.000Z"),
+            None,
+            Some("1970-01-01T00:01:00.000Z"),
+            None,
+            None,
+            Some("1970-01-01T01:00:00.000Z"),
+        ];
         assert_eq!(times, expected.map(|text| text.map(Value::from)));
         assert_eq!(ticker.at(TimeMs(3_600_000)), None);
         assert_eq!(ticker.at(TimeMs(3_600_001)).unwrap()["data"]["stream"], "parking");

@@ -17,7 +17,8 @@ fn feed(name: &str) -> Feed {
 
 fn mapped(name: &str, format: Format, file: &Path) -> (Vec<Value>, Tally, Vec<String>) {
     let (mut out, mut faults) = (Vec::new(), Vec::new());
-    let tally = map_file(feed(name), ReadOptions::new(format), file, &mut out, &mut |f| faults.push(f.message)).unwrap();
+    let tally =
+        map_file(feed(name), ReadOptions::new(format), file, &mut out, &mut |f| faults.push(f.message)).unwrap();
     let lines = String::from_utf8(out).unwrap();
     for line in lines.lines() {
         yiping_event::decode(line.as_bytes()).unwrap();
@@ -53,7 +54,9 @@ type At = Option<(i64, i32)>;
 
 /// A poll at a time (seconds since 1970) that tells, of one bus, for each stop's number its arrival and departure.
 fn poll(at: u64, updates: &[(u32, At, At)]) -> FeedMessage {
-    let event = |given: At| given.map(|(time, delay)| StopTimeEvent { time: Some(time), delay: Some(delay), uncertainty: None });
+    let event = |given: At| {
+        given.map(|(time, delay)| StopTimeEvent { time: Some(time), delay: Some(delay), uncertainty: None })
+    };
     let entity = updates.iter().map(|(sequence, arrival, departure)| FeedEntity {
         id: format!("entity-{at}-{sequence}"),
         is_deleted: Some(false),
@@ -118,14 +121,17 @@ fn i7_a_poll_that_repeats_an_update_repeats_its_id_and_a_correction_does_not() {
 fn a_forecast_is_no_event() {
     let folder = tempfile::tempdir().unwrap();
     let message = poll(1_600_000_100, &[(4, None, Some((1_600_000_101, 45))), (5, None, Some((1_600_000_100, 45)))]);
-    let (events, tally, _) = mapped("auckland-trip-updates", Format::GtfsRt, &file(&folder, "poll.pb", &message.encode_to_vec()));
+    let (events, tally, _) =
+        mapped("auckland-trip-updates", Format::GtfsRt, &file(&folder, "poll.pb", &message.encode_to_vec()));
     assert_eq!((events.len(), tally.rows, tally.empty_rows), (1, 2, 1));
     assert_eq!(events[0]["data"]["stop_id"], "S5");
 }
 
 #[test]
 fn the_example_profiles_load_and_state_their_zone() {
-    for (name, zone, lon, lat) in [("birmingham", "Europe/London", -1.9, 52.48), ("auckland", "Pacific/Auckland", 174.76, -36.85)] {
+    for (name, zone, lon, lat) in
+        [("birmingham", "Europe/London", -1.9, 52.48), ("auckland", "Pacific/Auckland", 174.76, -36.85)]
+    {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/cities/examples").join(name);
         let city = yiping_city::City::load(&folder).unwrap();
         assert_eq!(city.zone.iana_name(), Some(zone));

@@ -62,7 +62,10 @@ fn birminghams_car_parks_are_mapped_without_loss() {
 fn aucklands_polls_become_stop_events_and_29_percent_of_them_repeat() {
     let Some(folder) = real_data() else { return };
     let entries = std::fs::read_dir(folder.join("bus-auckland-2016")).unwrap();
-    let mut polls: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|e| e == "json")).collect();
+    let mut polls: Vec<PathBuf> = entries
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|e| e == "json"))
+        .collect();
     polls.sort();
     let (events, tally) = mapped("auckland-trip-updates", Format::GtfsRtJson, polls);
     assert_eq!((tally.rows, events.len(), tally.empty_rows), (6_501, 6_501, 0));

@@ -108,7 +108,9 @@ async fn a_gateway_that_puts_it_off_is_asked_again_when_it_said() {
     let excuses = vec![(StatusCode::TOO_MANY_REQUESTS, "1"), (StatusCode::SERVICE_UNAVAILABLE, "0")];
     let (to, gateway) = start(Gateway { excuses, ..Gateway::default() }).await;
     let begun = Instant::now();
-    let summary = replay(ReplayOptions { gzip: true, ..options(&folder, &[line("1", "2016-05-19T08:00:00Z")], &to) }).await.unwrap();
+    let summary = replay(ReplayOptions { gzip: true, ..options(&folder, &[line("1", "2016-05-19T08:00:00Z")], &to) })
+        .await
+        .unwrap();
     assert!(begun.elapsed() >= Duration::from_secs(1));
     assert_eq!(summary.answers.into_iter().collect::<Vec<_>>(), [(202, 1), (429, 1), (503, 1)]);
     assert_eq!(gateway.lock().unwrap().bodies.len(), 1);
@@ -118,7 +120,12 @@ async fn a_gateway_that_puts_it_off_is_asked_again_when_it_said() {
 async fn refusals_are_counted_by_code_and_quoted_and_batches_are_of_the_size_asked_for() {
     let folder = tempfile::tempdir().unwrap();
     let (to, gateway) = start(Gateway::default()).await;
-    let lines = [line("1", "2016-05-19T08:00:00Z"), line("bad", "2016-05-19T08:00:01Z"), "{broken".into(), line("2", "2016-05-19T08:00:02Z")];
+    let lines = [
+        line("1", "2016-05-19T08:00:00Z"),
+        line("bad", "2016-05-19T08:00:01Z"),
+        "{broken".into(),
+        line("2", "2016-05-19T08:00:02Z"),
+    ];
     let summary = replay(ReplayOptions { batch: 2, own_time: false, ..options(&folder, &lines, &to) }).await.unwrap();
     assert_eq!((summary.accepted, summary.rejected, summary.ticks), (2, 2, 0));
     assert_eq!(summary.rejected_by_code["bad_data"], 2);
@@ -159,6 +166,7 @@ async fn a_gateway_that_is_not_there_is_given_up_when_patience_ends() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let to = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let options = ReplayOptions { patience: Duration::ZERO, ..options(&folder, &[line("1", "2016-05-19T08:00:00Z")], &to) };
+    let options =
+        ReplayOptions { patience: Duration::ZERO, ..options(&folder, &[line("1", "2016-05-19T08:00:00Z")], &to) };
     assert!(replay(options).await.unwrap_err().to_string().contains("takes nothing"));
 }

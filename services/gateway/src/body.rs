@@ -32,7 +32,9 @@ impl Encoding {
             b"identity" | b"" => Ok(Self::Plain),
             b"gzip" | b"x-gzip" => Ok(Self::Gzip),
             b"zstd" => Ok(Self::Zstd),
-            _ => Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content-encoding must be gzip, zstd or identity")),
+            _ => {
+                Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content-encoding must be gzip, zstd or identity"))
+            }
         }
     }
 }

@@ -69,9 +69,13 @@ pub async fn post(
     // Tens of milliseconds of work for a large body: not on a thread that serves others.
     let judging = {
         let gateway = gateway.clone();
-        tokio::task::spawn_blocking(move || body::unpack(packed, encoding, limit).map(|body| gateway.judge(form, &token, &body)))
+        tokio::task::spawn_blocking(move || {
+            body::unpack(packed, encoding, limit).map(|body| gateway.judge(form, &token, &body))
+        })
     };
-    let judged = judging.await.map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "judging broke off; nothing was stored"))?;
+    let judged = judging
+        .await
+        .map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "judging broke off; nothing was stored"))?;
     let mut judged = judged?;
     if !dry_run {
         gateway.make_durable(&mut judged).await?;
@@ -96,7 +100,13 @@ impl Gateway {
         let items = match form.split(body) {
             Ok(items) => items,
             Err(why) => {
-                judged.rejects.push(RejectRecord::new(now, token, 0, body, Reject::new(Code::BadJson, "", why.clone())));
+                judged.rejects.push(RejectRecord::new(
+                    now,
+                    token,
+                    0,
+                    body,
+                    Reject::new(Code::BadJson, "", why.clone()),
+                ));
                 judged.unreadable = Some(why);
                 return judged;
             }
@@ -119,7 +129,8 @@ impl Gateway {
         let payload = Bytes::from(json);
         for stream in streams {
             *judged.accepted.entry(stream).or_default() += 1;
-            let record = |partition, key| NewRecord { topic: stream.topic().into(), partition, key, payload: payload.clone() };
+            let record =
+                |partition, key| NewRecord { topic: stream.topic().into(), partition, key, payload: payload.clone() };
             match &place {
                 Place::ByKey(key) => judged.records.push(record(None, Some(Bytes::copy_from_slice(key.as_bytes())))),
                 Place::EveryPartition => {
@@ -173,7 +184,8 @@ impl Gateway {
 
 /// The answer when the log is slow or away.
 pub fn log_busy() -> Problem {
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the log can't take more; send the same events again").retry_after(LOG_RETRY_S)
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the log can't take more; send the same events again")
+        .retry_after(LOG_RETRY_S)
 }
 
 impl Judged {
@@ -181,7 +193,9 @@ impl Judged {
         let rejected: Vec<Value> = self
             .rejects
             .iter()
-            .map(|r| json!({ "index": r.index, "id": r.id, "code": r.code, "pointer": r.pointer, "message": r.message }))
+            .map(
+                |r| json!({ "index": r.index, "id": r.id, "code": r.code, "pointer": r.pointer, "message": r.message }),
+            )
             .collect();
         let accepted = self.accepted_events;
         if accepted > 0 {
@@ -211,7 +225,8 @@ struct InFlight {
 
 impl InFlight {
     fn enter(gateway: &Arc<Gateway>, bytes: usize) -> Result<Self, Problem> {
-        let full = || Problem::new(StatusCode::TOO_MANY_REQUESTS, "too much is being worked on").retry_after(FULL_RETRY_S);
+        let full =
+            || Problem::new(StatusCode::TOO_MANY_REQUESTS, "too much is being worked on").retry_after(FULL_RETRY_S);
         let wanted = u32::try_from(bytes).map_err(|_| full())?;
         let room = gateway.room.clone().try_acquire_many_owned(wanted).map_err(|_| full())?;
         gateway.deps.metrics.gateway.in_flight_bytes.add(i64::from(wanted));

@@ -78,7 +78,8 @@ impl Judge<'_> {
                 Err(Reject::new(Code::NotAllowed, "/type", "ticks need a token with the right set_received"))
             }
             Data::Tick(tick) => {
-                Ok(named(tick.stream, "/data/stream")?.map_or_else(|| self.token.streams.clone(), |stream| vec![stream]))
+                Ok(named(tick.stream, "/data/stream")?
+                    .map_or_else(|| self.token.streams.clone(), |stream| vec![stream]))
             }
             Data::SourceHeartbeat(beat) => {
                 if !self.token.may_send_as(&beat.source_name) {
@@ -139,10 +140,13 @@ fn dropped(came: &[u8], went: &str) -> u64 {
         let envelope: Members<'_> = serde_json::from_str(text).ok()?;
         let data: Members<'_> = serde_json::from_str(envelope.get("data")?.get()).ok()?;
         // An optional member that is null is absent, not unknown.
-        let names = |members: Members<'_>| members.into_iter().filter(|(_, v)| v.get() != "null").map(|(name, _)| name).collect();
+        let names = |members: Members<'_>| {
+            members.into_iter().filter(|(_, v)| v.get() != "null").map(|(name, _)| name).collect()
+        };
         Some((names(envelope), names(data)))
     };
-    let Some(((came, came_data), (went, went_data))) = str::from_utf8(came).ok().and_then(objects).zip(objects(went)) else {
+    let Some(((came, came_data), (went, went_data))) = str::from_utf8(came).ok().and_then(objects).zip(objects(went))
+    else {
         return 0;
     };
     let lost = |came: Vec<String>, went: Vec<String>| {
@@ -170,7 +174,8 @@ impl Hint {
         }
         let peek: Option<Peek> = str::from_utf8(bytes).ok().and_then(|text| serde_json::from_str(text).ok());
         let (source, type_name) = peek.map_or((None, None), |peek| (peek.source, peek.type_name));
-        let by_type = type_name.as_ref().and_then(|name| name.as_str()?.strip_prefix("city.")?.split('.').next()?.parse().ok());
+        let by_type =
+            type_name.as_ref().and_then(|name| name.as_str()?.strip_prefix("city.")?.split('.').next()?.parse().ok());
         let only = || if let [stream] = token.streams.as_slice() { Some(*stream) } else { None };
         // A source that isn't the token's own could be anything, a phone number too.
         let source = source.as_ref().and_then(|source| source.as_str()).filter(|source| token.may_send_as(source));

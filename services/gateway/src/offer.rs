@@ -30,7 +30,8 @@ impl Offer {
         for file in Schemas::iter() {
             let Some(name) = file.strip_suffix(SUFFIX).filter(|name| !name.contains('/')) else { continue };
             let Some(schema) = Schemas::get(&file) else { continue };
-            let schema = serde_json::from_slice(&schema.data).map_err(|fault| anyhow::anyhow!("schema {file}: {fault}"))?;
+            let schema =
+                serde_json::from_slice(&schema.data).map_err(|fault| anyhow::anyhow!("schema {file}: {fault}"))?;
             types.push((name.to_owned(), schema));
         }
         types.sort_by(|(a, _), (b, _)| a.cmp(b));
@@ -64,6 +65,10 @@ impl Offer {
 
     fn types(&self, wanted: impl Fn(Option<Stream>) -> bool) -> Vec<Value> {
         let of = |name: &str| name.split('.').nth(1).and_then(|stream| stream.parse::<Stream>().ok());
-        self.0.iter().filter(|(name, _)| wanted(of(name))).map(|(name, schema)| json!({ "type": name, "schema": schema })).collect()
+        self.0
+            .iter()
+            .filter(|(name, _)| wanted(of(name)))
+            .map(|(name, schema)| json!({ "type": name, "schema": schema }))
+            .collect()
     }
 }

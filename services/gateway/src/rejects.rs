@@ -91,7 +91,12 @@ pub(crate) async fn newest(log: &dyn Log, token: &str, limit: usize) -> yiping_l
             let records = log.read(REJECTS_TOPIC, partition, from, 1_000).await?;
             let Some(last) = records.last() else { break };
             from = last.offset + 1;
-            own.extend(records.iter().filter_map(|r| serde_json::from_slice::<RejectRecord>(&r.payload).ok()).filter(|r| r.token == token));
+            own.extend(
+                records
+                    .iter()
+                    .filter_map(|r| serde_json::from_slice::<RejectRecord>(&r.payload).ok())
+                    .filter(|r| r.token == token),
+            );
         }
     }
     own.reverse();
@@ -130,7 +135,12 @@ impl RejectSeen {
 /// Follows `city.rejects` from where the group left off and hands the rejects to `sink` until `cancel`. The place is
 /// committed after the sink has returned, so that a reject is handed over at least once, with the same
 /// (partition, offset). A sink that fails is tried again every second.
-pub async fn collect_rejects<S, F>(log: Arc<dyn Log>, group: &str, sink: S, cancel: CancellationToken) -> anyhow::Result<()>
+pub async fn collect_rejects<S, F>(
+    log: Arc<dyn Log>,
+    group: &str,
+    sink: S,
+    cancel: CancellationToken,
+) -> anyhow::Result<()>
 where
     S: Fn(Vec<RejectSeen>) -> F,
     F: Future<Output = anyhow::Result<()>>,

@@ -95,7 +95,9 @@ pub async fn serve(listener: TcpListener, deps: GatewayDeps, cancel: Cancellatio
         .route("/v1/events", post(intake::post))
         .route("/v1/streams", get(streams))
         .route("/v1/rejects", get(own_rejects))
-        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is POST /v1/events, GET /v1/streams, GET /v1/rejects"))
+        .fallback(async || {
+            Problem::new(StatusCode::NOT_FOUND, "there is POST /v1/events, GET /v1/streams, GET /v1/rejects")
+        })
         .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED, "not with this method"))
         .layer(map_response_with_state(gateway.clone(), count_answer))
         .with_state(gateway.clone());
@@ -109,7 +111,11 @@ impl Gateway {
     pub fn token(&self, headers: &HeaderMap) -> Result<Arc<Token>, Problem> {
         let refuse = |detail: &str| Problem::new(StatusCode::UNAUTHORIZED, detail);
         let given = headers.get(header::AUTHORIZATION).ok_or_else(|| refuse("send Authorization: Bearer TOKEN"))?;
-        let bearer = given.to_str().ok().and_then(|text| text.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        let bearer = given
+            .to_str()
+            .ok()
+            .and_then(|text| text.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
         let (_, token) = bearer.ok_or_else(|| refuse("send Authorization: Bearer TOKEN"))?;
         self.deps.tokens.check(token.trim()).ok_or_else(|| refuse("nobody has this token"))
     }
@@ -126,7 +132,11 @@ async fn streams(State(gateway): State<Arc<Gateway>>, headers: HeaderMap) -> Res
     Ok(Json(gateway.offer.to(token.as_deref(), &gateway.deps.limits)).into_response())
 }
 
-async fn own_rejects(State(gateway): State<Arc<Gateway>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Response, Problem> {
+async fn own_rejects(
+    State(gateway): State<Arc<Gateway>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let token = gateway.token(&headers)?;
     let asked = query.as_deref().and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("limit=")));
     let limit = match asked.map(str::parse::<usize>) {

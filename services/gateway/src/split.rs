@@ -49,10 +49,15 @@ impl Form {
         let items: Vec<_> = match self {
             Self::One => vec![Item { index: 0, bytes: body }],
             Self::Array => {
-                let text = str::from_utf8(body).map_err(|fault| format!("not UTF-8 from byte {} on", fault.valid_up_to()))?;
-                let events: Vec<&RawValue> =
-                    serde_json::from_str(text).map_err(|fault| format!("not a JSON array: line {}, column {}", fault.line(), fault.column()))?;
-                events.into_iter().enumerate().map(|(index, event)| Item { index, bytes: event.get().as_bytes() }).collect()
+                let text =
+                    str::from_utf8(body).map_err(|fault| format!("not UTF-8 from byte {} on", fault.valid_up_to()))?;
+                let events: Vec<&RawValue> = serde_json::from_str(text)
+                    .map_err(|fault| format!("not a JSON array: line {}, column {}", fault.line(), fault.column()))?;
+                events
+                    .into_iter()
+                    .enumerate()
+                    .map(|(index, event)| Item { index, bytes: event.get().as_bytes() })
+                    .collect()
             }
             Self::Lines => body
                 .split(|byte| *byte == b'\n')

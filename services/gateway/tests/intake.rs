@@ -153,7 +153,8 @@ async fn gzip_and_zstd_bodies_are_unpacked() {
     let gateway = Fixture::start().await;
     let token = gateway.token("bus", &[Stream::Bus]);
     let body = position("a").to_string();
-    for (encoding, packed) in [("gzip", gzip(body.as_bytes())), ("zstd", zstd::encode_all(body.as_bytes(), 0).unwrap())] {
+    for (encoding, packed) in [("gzip", gzip(body.as_bytes())), ("zstd", zstd::encode_all(body.as_bytes(), 0).unwrap())]
+    {
         let sent = gateway.post(&token, ONE, packed).header("content-encoding", encoding).send().await.unwrap();
         assert_eq!(answer(sent).await.0, 202, "{encoding}");
         let broken = gateway.post(&token, ONE, "not packed").header("content-encoding", encoding).send().await.unwrap();

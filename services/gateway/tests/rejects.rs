@@ -48,7 +48,8 @@ async fn a_reject_names_the_source_only_if_it_is_the_tokens_own() {
     let mut own = position("b");
     own["data"]["lon"] = json!("east");
     gateway.send(&token, LINES, format!("{foreign}\n{own}\n")).await;
-    let sources: Vec<_> = gateway.records("city.rejects").await.into_iter().map(|(_, _, reject)| reject["source"].clone()).collect();
+    let sources: Vec<_> =
+        gateway.records("city.rejects").await.into_iter().map(|(_, _, reject)| reject["source"].clone()).collect();
     assert_eq!(sources, ["", "/bus/dispatch"]);
 }
 
@@ -59,7 +60,8 @@ async fn streams_shows_what_the_asker_may_send_with_the_schemas() {
     let (status, offer) = gateway.get(&token, "/v1/streams").await;
     assert_eq!(status, 200);
     assert_eq!(offer["streams"].as_array().unwrap().len(), 1);
-    let types: Vec<_> = offer["streams"][0]["types"].as_array().unwrap().iter().map(|entry| entry["type"].as_str().unwrap()).collect();
+    let types: Vec<_> =
+        offer["streams"][0]["types"].as_array().unwrap().iter().map(|entry| entry["type"].as_str().unwrap()).collect();
     assert_eq!(types, ["city.bus.position", "city.bus.stop", "city.bus.trip"]);
     assert!(offer["streams"][0]["types"][0]["schema"]["properties"].is_object());
     assert_eq!(offer["any_stream"].as_array().unwrap().len(), 1, "heartbeats, no ticks");
@@ -96,7 +98,10 @@ async fn rejects_are_handed_on_without_bytes_and_committed_only_after_they_were_
     cancel.cancel();
     collecting.await.unwrap().unwrap();
     let rows = std::mem::take(&mut *stored.lock().unwrap());
-    assert_eq!(rows.iter().map(|row| (row.offset, row.code, row.bytes_len)).collect::<Vec<_>>(), [(0, Code::BadJson, 3), (1, Code::BadJson, 3)]);
+    assert_eq!(
+        rows.iter().map(|row| (row.offset, row.code, row.bytes_len)).collect::<Vec<_>>(),
+        [(0, Code::BadJson, 3), (1, Code::BadJson, 3)]
+    );
 
     gateway.send(&token, ONE, "three").await;
     let (seen, mut offsets) = watch::channel(Vec::new());

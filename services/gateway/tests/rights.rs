@@ -18,7 +18,10 @@ async fn a_token_sends_only_as_its_own_sources() {
     foreign["source"] = json!("/taxi/dispatch");
     let (status, answer) = gateway.send(&token, ONE, foreign.to_string()).await;
     assert_eq!(status, 403);
-    assert_eq!((&answer["rejected"][0]["code"], &answer["rejected"][0]["pointer"]), (&json!("wrong_source"), &json!("/source")));
+    assert_eq!(
+        (&answer["rejected"][0]["code"], &answer["rejected"][0]["pointer"]),
+        (&json!("wrong_source"), &json!("/source"))
+    );
     assert_eq!(gateway.records("city.bus").await.len(), 1);
 }
 
@@ -42,7 +45,8 @@ async fn the_log_time_is_the_gateways_unless_the_token_may_bring_its_own() {
     let replay = gateway.token_for("replay", &[Stream::Bus], &["*"], &[Right::SetReceived]);
     gateway.send(&replay, ONE, event.to_string()).await;
     gateway.send(&replay, ONE, position("b").to_string()).await;
-    let times: Vec<_> = gateway.records("city.bus").await.iter().map(|(_, _, event)| event["receivedtime"].clone()).collect();
+    let times: Vec<_> =
+        gateway.records("city.bus").await.iter().map(|(_, _, event)| event["receivedtime"].clone()).collect();
     assert_eq!(times, [NOW, "2016-05-01T00:00:00.000Z", NOW]);
 }
 
@@ -50,8 +54,12 @@ async fn the_log_time_is_the_gateways_unless_the_token_may_bring_its_own() {
 async fn a_tick_reaches_every_partition_of_its_stream_or_of_all_the_tokens_streams() {
     let gateway = Fixture::start().await;
     let token = gateway.token_for("replay", &[Stream::Bus, Stream::Parking], &["*"], &[Right::SetReceived]);
-    assert_eq!(gateway.send(&token, ONE, tick(Some(Stream::Bus)).to_string()).await, (202, json!({ "accepted": 1, "rejected": [] })));
-    let partitions = async |topic| gateway.records(topic).await.into_iter().map(|(p, key, _)| (p, key)).collect::<Vec<_>>();
+    assert_eq!(
+        gateway.send(&token, ONE, tick(Some(Stream::Bus)).to_string()).await,
+        (202, json!({ "accepted": 1, "rejected": [] }))
+    );
+    let partitions =
+        async |topic| gateway.records(topic).await.into_iter().map(|(p, key, _)| (p, key)).collect::<Vec<_>>();
     let each: Vec<_> = (0..PARTITIONS).map(|p| (p, String::new())).collect();
     assert_eq!(partitions("city.bus").await, each);
     assert!(partitions("city.parking").await.is_empty());
@@ -124,7 +132,8 @@ async fn positions_get_into_the_log_as_wgs84_and_only_from_the_city() {
     assert_eq!(gateway.send(&token, ONE, order.to_string()).await.0, 202);
     order["data"] = json!({ "order_id": "o", "event": "contacted", "lon": 122.12 });
     assert_eq!(gateway.send(&token, ONE, order.to_string()).await.0, 202);
-    let orders: Vec<_> = gateway.records("city.hotline").await.into_iter().map(|(_, _, event)| event["data"].clone()).collect();
+    let orders: Vec<_> =
+        gateway.records("city.hotline").await.into_iter().map(|(_, _, event)| event["data"].clone()).collect();
     assert!((orders[0]["lon"].as_f64().unwrap() - 122.12).abs() < 2e-7, "{orders:?}");
     assert!(orders[1].get("lon").is_none(), "half a place is none: {orders:?}");
 }

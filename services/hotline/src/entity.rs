@@ -40,22 +40,12 @@ impl Call {
         }
         match said.kind {
             CallKind::Offered => {
-                self.offered = Some(
-                    self.offered
-                        .map_or(said.order, |offered| offered.min(said.order)),
-                );
+                self.offered = Some(self.offered.map_or(said.order, |offered| offered.min(said.order)));
             }
             CallKind::Answered | CallKind::Abandoned => {
-                if self
-                    .decided
-                    .is_none_or(|decided| said.order < decided.order)
-                {
+                if self.decided.is_none_or(|decided| said.order < decided.order) {
                     let answered = said.kind == CallKind::Answered;
-                    self.decided = Some(Decision {
-                        order: said.order,
-                        answered,
-                        wait_ms: said.wait_ms,
-                    });
+                    self.decided = Some(Decision { order: said.order, answered, wait_ms: said.wait_ms });
                 }
             }
             CallKind::Ended => {}
@@ -66,10 +56,7 @@ impl Call {
     /// ratio can't pass 1. `None`: never offered, as far as is known.
     pub fn placed(&self) -> Option<TimeMs> {
         let offered = self.offered.map(|order| order.time);
-        offered.or_else(|| {
-            self.decided
-                .map(|decided| TimeMs(decided.order.time.0 - decided.wait_ms.unwrap_or(0)))
-        })
+        offered.or_else(|| self.decided.map(|decided| TimeMs(decided.order.time.0 - decided.wait_ms.unwrap_or(0))))
     }
 
     pub fn answered(&self) -> bool {
@@ -80,11 +67,7 @@ impl Call {
     pub fn wait_ms(&self) -> Option<i64> {
         let decided = self.decided.filter(|decided| decided.answered)?;
         let told = decided.wait_ms;
-        told.or_else(|| {
-            self.offered
-                .map(|offered| decided.order.time.0 - offered.time.0)
-        })
-        .filter(|wait| *wait >= 0)
+        told.or_else(|| self.offered.map(|offered| decided.order.time.0 - offered.time.0)).filter(|wait| *wait >= 0)
     }
 
     pub fn district(&self) -> Option<KeyId> {

@@ -15,9 +15,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 use yiping_city::{City, OTHER};
 use yiping_event::{Data, Event, Reject, TimeMs};
-use yiping_window::{
-    Board, Context, Domain, EntityId, KeyId, Order, Settings, dedup::ByEntity, domain::Timer,
-};
+use yiping_window::{Board, Context, Domain, EntityId, KeyId, Order, Settings, dedup::ByEntity, domain::Timer};
 
 use entity::{Call, Said};
 use metrics::{Metrics, calls};
@@ -64,40 +62,18 @@ impl Domain for Hotline {
         let said = Said {
             order: Order::of(event),
             kind: data.event,
-            district: data
-                .district
-                .as_deref()
-                .map(|district| context.key(district)),
-            wait_ms: data
-                .wait_s
-                .map(|seconds| (seconds * 1_000.0).round() as i64), // 0 to 86,400 s by its schema
+            district: data.district.as_deref().map(|district| context.key(district)),
+            wait_ms: data.wait_s.map(|seconds| (seconds * 1_000.0).round() as i64), // 0 to 86,400 s by its schema
         };
-        let call = self
-            .calls
-            .entry(EntityId::of(&[&data.call_id]))
-            .or_default();
+        let call = self.calls.entry(EntityId::of(&[&data.call_id])).or_default();
         let before = call.clone();
         call.take(&said);
         // counted in windows that take nothing back any more, it stays there: it can't count elsewhere as well
         let settled = before.placed().is_some_and(|placed| context.too_late(placed));
         if *call != before && !settled {
             let counted = |call: &Call| call.district().unwrap_or(setup.elsewhere);
-            calls::count(
-                setup.metrics,
-                setup.everywhere,
-                counted(&before),
-                &before,
-                -1,
-                context,
-            );
-            calls::count(
-                setup.metrics,
-                setup.everywhere,
-                counted(call),
-                call,
-                1,
-                context,
-            );
+            calls::count(setup.metrics, setup.everywhere, counted(&before), &before, -1, context);
+            calls::count(setup.metrics, setup.everywhere, counted(call), call, 1, context);
         }
     }
 
@@ -105,8 +81,7 @@ impl Domain for Hotline {
 
     fn settle(&mut self, horizon: TimeMs) {
         let forgotten = TimeMs(horizon.0 - FORGET_MS);
-        self.calls
-            .retain(|_, call| call.newest().is_some_and(|newest| newest > forgotten));
+        self.calls.retain(|_, call| call.newest().is_some_and(|newest| newest > forgotten));
     }
 
     fn live(&self, _: &mut Context<'_>) {}

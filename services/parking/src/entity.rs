@@ -38,7 +38,10 @@ pub enum Step {
         open: bool,
     },
     /// A vehicle came in (+1) or went out (−1).
-    Moved { unit: Unit, by: i64 },
+    Moved {
+        unit: Unit,
+        by: i64,
+    },
     /// Time alone: states that were not heard of for an hour end.
     RunsOut,
 }
@@ -83,11 +86,7 @@ impl Space {
 impl State {
     fn space(&self) -> Space {
         if self.open {
-            Space {
-                capacity: self.capacity,
-                occupied: self.occupied.clamp(0, self.capacity),
-                live: true,
-            }
+            Space { capacity: self.capacity, occupied: self.occupied.clamp(0, self.capacity), live: true }
         } else {
             Space::default()
         }
@@ -98,9 +97,7 @@ impl Lot {
     /// The lot as a whole.
     pub fn total(&self) -> Space {
         if self.floors.is_empty() {
-            return self
-                .whole
-                .map_or_else(Space::default, |state| state.space());
+            return self.whole.map_or_else(Space::default, |state| state.space());
         }
         let mut total = Space::default();
         for space in self.floors.values().map(State::space) {
@@ -115,9 +112,7 @@ impl Lot {
     }
 
     pub fn floor(&self, floor: KeyId) -> Space {
-        self.floors
-            .get(&floor)
-            .map_or_else(Space::default, State::space)
+        self.floors.get(&floor).map_or_else(Space::default, State::space)
     }
 
     pub fn floors(&self) -> impl Iterator<Item = KeyId> + '_ {
@@ -126,11 +121,7 @@ impl Lot {
 
     /// When the first of its states ends by itself, if nothing more is heard.
     pub fn runs_out(&self) -> Option<TimeMs> {
-        self.whole
-            .iter()
-            .chain(self.floors.values())
-            .map(|state| holds_until(state.heard))
-            .min()
+        self.whole.iter().chain(self.floors.values()).map(|state| holds_until(state.heard)).min()
     }
 
     fn snapshot(&mut self, floor: Option<KeyId>, state: State) {
@@ -196,22 +187,9 @@ impl Fold for Lots {
         }
         let before = lot.clone();
         match *step {
-            Step::Snapshot {
-                unit,
-                capacity,
-                occupied,
-                open,
-            } => {
+            Step::Snapshot { unit, capacity, occupied, open } => {
                 lot.place(unit);
-                lot.snapshot(
-                    unit.floor,
-                    State {
-                        capacity,
-                        occupied,
-                        open,
-                        heard: order.time,
-                    },
-                );
+                lot.snapshot(unit.floor, State { capacity, occupied, open, heard: order.time });
             }
             Step::Moved { unit, by } => {
                 lot.place(unit);

@@ -17,8 +17,7 @@ use serde::{Deserialize, Serialize};
 use yiping_city::{City, OTHER};
 use yiping_event::{Data, Event, Reject, TimeMs};
 use yiping_window::{
-    Board, Context, Domain, EntityId, KeyId, LiveRow, Order, Settings, Timeline, dedup::ByEntity,
-    domain::Timer,
+    Board, Context, Domain, EntityId, KeyId, LiveRow, Order, Settings, Timeline, dedup::ByEntity, domain::Timer,
 };
 
 use entity::{Lot, Lots, Step, Unit};
@@ -52,14 +51,7 @@ impl Domain for Parking {
         let city = City::from_text(&settings.profile).map_err(|error| error.to_string())?;
         let metrics = Metrics::of(board);
         let everywhere = board.keys.intern("city");
-        self.setup = Some(Setup {
-            city: Arc::new(city),
-            fold: Lots {
-                metrics,
-                everywhere,
-            },
-            metrics,
-        });
+        self.setup = Some(Setup { city: Arc::new(city), fold: Lots { metrics, everywhere }, metrics });
         Ok(())
     }
 
@@ -69,11 +61,7 @@ impl Domain for Parking {
 
     fn apply(&mut self, event: &Event<'_>, context: &mut Context<'_>) {
         let (lot_id, floor, district) = match &event.data {
-            Data::ParkingSnapshot(snapshot) => (
-                &snapshot.lot_id,
-                &snapshot.floor,
-                snapshot.district.as_deref(),
-            ),
+            Data::ParkingSnapshot(snapshot) => (&snapshot.lot_id, &snapshot.floor, snapshot.district.as_deref()),
             Data::ParkingEntry(entry) => (&entry.lot_id, &entry.floor, None),
             Data::ParkingExit(exit) => (&exit.lot_id, &exit.floor, None),
             _ => return,
@@ -84,23 +72,14 @@ impl Domain for Parking {
         let district = context.key(district.or(lot_district).unwrap_or(OTHER));
         let unit = Unit {
             lot: key,
-            floor: floor
-                .as_deref()
-                .map(|floor| context.key(&format!("{lot_id}/{floor}"))),
+            floor: floor.as_deref().map(|floor| context.key(&format!("{lot_id}/{floor}"))),
             district,
             // only a snapshot may say that the lot has moved to another district
             names_district: matches!(&event.data, Data::ParkingSnapshot(snapshot) if snapshot.district.is_some()),
         };
         let step = match &event.data {
             Data::ParkingSnapshot(snapshot) => {
-                violations::snapshot(
-                    setup.metrics,
-                    setup.fold.everywhere,
-                    &unit,
-                    snapshot,
-                    event.time,
-                    context,
-                );
+                violations::snapshot(setup.metrics, setup.fold.everywhere, &unit, snapshot, event.time, context);
                 Step::Snapshot {
                     unit,
                     capacity: snapshot.capacity,
@@ -112,18 +91,9 @@ impl Domain for Parking {
             _ => Step::Moved { unit, by: -1 },
         };
         let id = EntityId::of(&[lot_id]);
-        let known = self.lots.entry(id).or_insert_with(|| Known {
-            key,
-            timeline: Timeline::default(),
-        });
-        known
-            .timeline
-            .insert(&setup.fold, Order::of(event), step, context);
-        context.timer(Timer {
-            at: entity::holds_until(event.time),
-            kind: 0,
-            entity: id,
-        });
+        let known = self.lots.entry(id).or_insert_with(|| Known { key, timeline: Timeline::default() });
+        known.timeline.insert(&setup.fold, Order::of(event), step, context);
+        context.timer(Timer { at: entity::holds_until(event.time), kind: 0, entity: id });
         known.live(context);
     }
 
@@ -132,21 +102,12 @@ impl Domain for Parking {
             return;
         };
         // a later step has seen to it; a later state holds longer
-        if known
-            .timeline
-            .newest()
-            .is_some_and(|newest| newest.time > timer.at)
-            || known
-                .timeline
-                .tip()
-                .runs_out()
-                .is_none_or(|end| end > timer.at)
+        if known.timeline.newest().is_some_and(|newest| newest.time > timer.at)
+            || known.timeline.tip().runs_out().is_none_or(|end| end > timer.at)
         {
             return;
         }
-        known
-            .timeline
-            .insert(&setup.fold, Order::timer(timer.at), Step::RunsOut, context);
+        known.timeline.insert(&setup.fold, Order::timer(timer.at), Step::RunsOut, context);
         known.live(context);
     }
 
@@ -156,12 +117,7 @@ impl Domain for Parking {
             known.timeline.settle(&setup.fold, horizon.0);
         }
         let forgotten = TimeMs(horizon.0 - FORGET_MS);
-        self.lots.retain(|_, known| {
-            known
-                .timeline
-                .newest()
-                .is_some_and(|newest| newest.time > forgotten)
-        });
+        self.lots.retain(|_, known| known.timeline.newest().is_some_and(|newest| newest.time > forgotten));
     }
 
     fn live(&self, context: &mut Context<'_>) {

@@ -125,7 +125,9 @@ async fn metrics(State(registry): State<Registry>) -> Response {
     let mut text = Vec::new();
     match encoder.encode(&registry.gather(), &mut text) {
         Ok(()) => ([(header::CONTENT_TYPE, encoder.format_type().to_owned())], text).into_response(),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("metrics can't be written: {error}\n")).into_response(),
+        Err(error) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, format!("metrics can't be written: {error}\n")).into_response()
+        }
     }
 }
 

@@ -275,13 +275,27 @@ impl Default for DataDir {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { url: None, partitions: 4, retention_hours: 7 * 24, retention_bytes: None, replication_factor: None, kafka: BTreeMap::new() }
+        Self {
+            url: None,
+            partitions: 4,
+            retention_hours: 7 * 24,
+            retention_bytes: None,
+            replication_factor: None,
+            kafka: BTreeMap::new(),
+        }
     }
 }
 
 impl Default for ClickHouse {
     fn default() -> Self {
-        Self { url: None, http_port: 8123, tcp_port: 9000, user: "yiping_writer".into(), password: None, password_file: None }
+        Self {
+            url: None,
+            http_port: 8123,
+            tcp_port: 9000,
+            user: "yiping_writer".into(),
+            password: None,
+            password_file: None,
+        }
     }
 }
 

@@ -104,7 +104,11 @@ impl Life {
         self.health.drain();
         self.stop.cancel();
         if let Some(failed) = &failure {
-            tracing::error!(part = failed.part, error = format!("{:#}", failed.error), "a part failed; stopping the others");
+            tracing::error!(
+                part = failed.part,
+                error = format!("{:#}", failed.error),
+                "a part failed; stopping the others"
+            );
         }
         let later = self.drain().await;
         failure.or(later).map_or(Ok(()), Err)
@@ -136,7 +140,9 @@ impl Life {
     fn ended(&mut self, ended: Result<(Id, anyhow::Result<()>), JoinError>) -> Option<PartFailed> {
         let (id, result) = match ended {
             Ok((id, result)) => (id, result),
-            Err(error) => (error.id(), if error.is_cancelled() { Ok(()) } else { Err(anyhow::anyhow!("panicked: {error}")) }),
+            Err(error) => {
+                (error.id(), if error.is_cancelled() { Ok(()) } else { Err(anyhow::anyhow!("panicked: {error}")) })
+            }
         };
         let part = self.parts.iter_mut().find(|part| part.id == id)?;
         part.running = false;

@@ -79,27 +79,56 @@ impl Metrics {
         let metrics = Self {
             registry: registry.clone(),
             events: counters(registry, "yiping_events_total", "events by what became of them", &["stream", "outcome"])?,
-            watermark: gauges(registry, "yiping_watermark_timestamp_seconds", "event time up to which a partition is complete", partition)?,
+            watermark: gauges(
+                registry,
+                "yiping_watermark_timestamp_seconds",
+                "event time up to which a partition is complete",
+                partition,
+            )?,
             source_last_contact: gauges(
                 registry,
                 "yiping_source_last_contact_timestamp_seconds",
                 "when a source last gave a sign of life",
                 &["source"],
             )?,
-            consumer_lag: int_gauges(registry, "yiping_consumer_lag_records", "records in the log not yet applied", partition)?,
+            consumer_lag: int_gauges(
+                registry,
+                "yiping_consumer_lag_records",
+                "records in the log not yet applied",
+                partition,
+            )?,
             store_rows: counter(registry, "yiping_store_rows_total", "rows stored")?,
             store_errors: counter(registry, "yiping_store_errors_total", "writes that the store refused or lost")?,
-            checkpoint: gauges(registry, "yiping_checkpoint_timestamp_seconds", "when a partition was last checkpointed", partition)?,
+            checkpoint: gauges(
+                registry,
+                "yiping_checkpoint_timestamp_seconds",
+                "when a partition was last checkpointed",
+                partition,
+            )?,
             event_to_row: event_to_row(registry)?,
             gateway: GatewayMetrics {
-                requests: counters(registry, "yiping_gateway_requests_total", "requests by their answer's status", &["status"])?,
-                accepted: counters(registry, "yiping_gateway_accepted_total", "events made durable in the log", &["stream"])?,
+                requests: counters(
+                    registry,
+                    "yiping_gateway_requests_total",
+                    "requests by their answer's status",
+                    &["status"],
+                )?,
+                accepted: counters(
+                    registry,
+                    "yiping_gateway_accepted_total",
+                    "events made durable in the log",
+                    &["stream"],
+                )?,
                 dropped_members: counter(
                     registry,
                     "yiping_gateway_dropped_members_total",
                     "unknown members and attributes dropped from events",
                 )?,
-                in_flight_bytes: int_gauge(registry, "yiping_gateway_in_flight_bytes", "bytes of request bodies being worked on")?,
+                in_flight_bytes: int_gauge(
+                    registry,
+                    "yiping_gateway_in_flight_bytes",
+                    "bytes of request bodies being worked on",
+                )?,
             },
             elder: ElderMetrics {
                 sos_open: int_gauges(registry, "yiping_elder_sos_open", "open SOS cases", &["district"])?,
@@ -148,8 +177,9 @@ impl Metrics {
 }
 
 fn event_to_row(registry: &Registry) -> prometheus::Result<Histogram> {
-    let options = HistogramOpts::new("yiping_event_to_row_seconds", "time from a record's append to its row being stored")
-        .buckets(vec![0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0]);
+    let options =
+        HistogramOpts::new("yiping_event_to_row_seconds", "time from a record's append to its row being stored")
+            .buckets(vec![0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0]);
     let histogram = Histogram::with_opts(options)?;
     registry.register(Box::new(histogram.clone()))?;
     Ok(histogram)

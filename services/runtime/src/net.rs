@@ -27,7 +27,10 @@ impl BindError {
             io::ErrorKind::PermissionDenied => format!("{address} may not be opened by this user"),
             _ => format!("{address} can't be opened: {source}"),
         };
-        format!("{setting}: {why}; set {setting} in the configuration, or {}, to another (port 0 = any free one)", variable(setting))
+        format!(
+            "{setting}: {why}; set {setting} in the configuration, or {}, to another (port 0 = any free one)",
+            variable(setting)
+        )
     }
 }
 

@@ -52,7 +52,10 @@ async fn ready_only_when_every_part_is_and_the_answer_says_which_is_not() {
     store.ready();
     assert_eq!(served.get("/readyz").await, (200, r#"{"ready":true,"waiting_for":{}}"#.into()));
     store.not_ready("cut off: connection refused");
-    assert_eq!(served.get("/readyz").await.1, r#"{"ready":false,"waiting_for":{"store":"cut off: connection refused"}}"#);
+    assert_eq!(
+        served.get("/readyz").await.1,
+        r#"{"ready":false,"waiting_for":{"store":"cut off: connection refused"}}"#
+    );
     store.ready();
     health.drain();
     assert_eq!(served.get("/readyz").await, (503, r#"{"ready":false,"waiting_for":{"process":"draining"}}"#.into()));
@@ -71,7 +74,9 @@ async fn metrics_carry_the_contracts_names_and_a_revoked_partition_vanishes() {
         metrics.checkpoint.with_label_values(&["bus", partition]).set(2.0);
     }
     metrics.forget_partition("bus", 1);
-    let served = serve(Admin::new(registry, Health::default()).merge(Router::new().route("/feeds", get(|| async { "feeds" })))).await;
+    let served =
+        serve(Admin::new(registry, Health::default()).merge(Router::new().route("/feeds", get(|| async { "feeds" }))))
+            .await;
     let (_, text) = served.get("/metrics").await;
     for line in [
         r#"yiping_events_total{outcome="late",stream="bus"} 3"#,

@@ -43,7 +43,12 @@ fn the_environment_goes_before_the_file_and_the_file_before_the_defaults() {
         ticks = "clock"
         "#,
     );
-    let vars = env(&[("YIPING_WALL__LISTEN", "127.0.0.1:0"), ("YIPING_LIBCHDB", "/x.so"), ("YIPING_DATA_DIR", "/tmp/y"), ("HOME", "/")]);
+    let vars = env(&[
+        ("YIPING_WALL__LISTEN", "127.0.0.1:0"),
+        ("YIPING_LIBCHDB", "/x.so"),
+        ("YIPING_DATA_DIR", "/tmp/y"),
+        ("HOME", "/"),
+    ]);
     let config = Config::load_with(Some(&path), vars).unwrap();
     assert_eq!(config.wall.listen.port(), 0);
     assert_eq!(config.gateway.listen.port(), 81);
@@ -72,7 +77,8 @@ fn every_fault_is_named_at_once_with_its_key_and_its_place() {
         profile = "/no/such/folder"
         "#,
     );
-    let error = Config::load_with(Some(&path), env(&[("YIPING_ADMIN__LISTEN", "9600"), ("YIPING_STORE__FLUSH", "1h")])).unwrap_err();
+    let error = Config::load_with(Some(&path), env(&[("YIPING_ADMIN__LISTEN", "9600"), ("YIPING_STORE__FLUSH", "1h")]))
+        .unwrap_err();
     let text = error.to_string();
     let place = path.display();
     for line in [
@@ -104,18 +110,24 @@ fn a_file_that_is_no_toml_and_a_file_that_is_missing_are_named() {
 #[test]
 fn two_listeners_on_one_port_are_a_fault_unless_the_port_is_any() {
     let error = Config::load_with(None, env(&[("YIPING_GATEWAY__LISTEN", "127.0.0.1:8080")])).unwrap_err();
-    assert_eq!(error.to_string(), "1 fault in the configuration\n  YIPING_GATEWAY__LISTEN: gateway.listen: port 8080 is also wall.listen's");
+    assert_eq!(
+        error.to_string(),
+        "1 fault in the configuration\n  YIPING_GATEWAY__LISTEN: gateway.listen: port 8080 is also wall.listen's"
+    );
     let any = [("YIPING_GATEWAY__LISTEN", "127.0.0.1:0"), ("YIPING_WALL__LISTEN", "127.0.0.1:0")];
     assert!(Config::load_with(None, env(&any)).is_ok());
 }
 
 #[test]
 fn librdkafkas_own_keys_pass_through_dotted_or_nested() {
-    let (dir, path) = file("[log]\nurl = \"kafka://a:9092,b:9092\"\nretention_hours = 48\nreplication_factor = 3\n[log.kafka]\n\"security.protocol\" = \"SASL_SSL\"\nssl.endpoint = true\nlinger_x = 5\n");
+    let (dir, path) = file(
+        "[log]\nurl = \"kafka://a:9092,b:9092\"\nretention_hours = 48\nreplication_factor = 3\n[log.kafka]\n\"security.protocol\" = \"SASL_SSL\"\nssl.endpoint = true\nlinger_x = 5\n",
+    );
     let secret = dir.path().join("kafka-password");
     std::fs::write(&secret, "007\n").unwrap();
     let secret = secret.display().to_string();
-    let vars = env(&[("YIPING_LOG__KAFKA__SASL__USERNAME", "0042"), ("YIPING_LOG__KAFKA__SASL__PASSWORD_FILE", &secret)]);
+    let vars =
+        env(&[("YIPING_LOG__KAFKA__SASL__USERNAME", "0042"), ("YIPING_LOG__KAFKA__SASL__PASSWORD_FILE", &secret)]);
     let options = Config::load_with(Some(&path), vars).unwrap().log_options();
     assert_eq!(options["kafka.security.protocol"], "SASL_SSL");
     assert_eq!(options["kafka.ssl.endpoint"], "true");

@@ -301,7 +301,8 @@ impl Vehicle {
             data.text("event", if arrived { "arrived" } else { "departed" });
             self.trip_id(data, trip.day, trip.number);
             data.whole("stop_seq", i64::try_from(seq).unwrap_or(0) + 1);
-            let planned = if arrived && !is_last { call.scheduled - crate::timetable::DWELL_MS } else { call.scheduled };
+            let planned =
+                if arrived && !is_last { call.scheduled - crate::timetable::DWELL_MS } else { call.scheduled };
             data.time("scheduled_time", planned);
             data.flag("timing_point", halt.timing_point);
             if !arrived || is_last {

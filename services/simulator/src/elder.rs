@@ -23,14 +23,14 @@ const DAYS: i64 = 3;
 const CATEGORIES: [(&str, u32); 4] = [("life_care", 36), ("consultation", 37), ("gov_purchased", 22), ("emergency", 5)];
 
 const COURSE: Course = [
-    6, 5, 4, 4, 4, 4, 4, 5, 6, 9, 16, 28, 46, 66, 84, 98, 108, 112, 108, 100, 90, 80, 64, 48, 38, 42, 56, 72, 86, 94, 96, 90, 82, 74, 64, 56, 50,
-    46, 44, 40, 34, 28, 22, 18, 14, 11, 9, 7,
+    6, 5, 4, 4, 4, 4, 4, 5, 6, 9, 16, 28, 46, 66, 84, 98, 108, 112, 108, 100, 90, 80, 64, 48, 38, 42, 56, 72, 86, 94,
+    96, 90, 82, 74, 64, 56, 50, 46, 44, 40, 34, 28, 22, 18, 14, 11, 9, 7,
 ];
 
 /// Alarms come at all hours; early morning and evening somewhat more.
 const ALARM_COURSE: Course = [
-    8, 8, 8, 8, 8, 8, 9, 9, 10, 12, 14, 16, 18, 18, 16, 14, 13, 12, 12, 11, 11, 11, 11, 10, 10, 10, 10, 10, 10, 11, 11, 11, 12, 12, 13, 14, 16,
-    17, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8,
+    8, 8, 8, 8, 8, 8, 9, 9, 10, 12, 14, 16, 18, 18, 16, 14, 13, 12, 12, 11, 11, 11, 11, 10, 10, 10, 10, 10, 10, 11, 11,
+    11, 12, 12, 13, 14, 16, 17, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8,
 ];
 
 pub(crate) struct Elder {
@@ -70,7 +70,8 @@ impl Elder {
     pub(crate) fn new(city: &City, options: &Options, calendar: Calendar, since: i64) -> Elder {
         let places = Places::new(city);
         let mut draws = Draws::new(options.seed, For::Device, 0, 0);
-        let devices = (1..=scaled(DEVICES, options.scale)).map(|n| (draws.whole(0, BEAT_MS), n, places.pick(&mut draws)));
+        let devices =
+            (1..=scaled(DEVICES, options.scale)).map(|n| (draws.whole(0, BEAT_MS), n, places.pick(&mut draws)));
         let mut devices: Vec<_> = devices.collect();
         devices.sort_unstable();
         let planned = Planned::from(calendar.day(since), DAYS);

@@ -17,8 +17,8 @@ const CALLS: u64 = 2_000;
 const ORDER_DAYS: i64 = 26;
 
 const COURSE: Course = [
-    8, 6, 5, 4, 3, 3, 3, 3, 3, 4, 6, 8, 14, 22, 34, 52, 84, 104, 112, 114, 108, 100, 88, 72, 58, 56, 62, 78, 92, 100, 102, 98, 90, 80, 66, 54,
-    46, 42, 40, 38, 36, 32, 28, 24, 20, 16, 12, 10,
+    8, 6, 5, 4, 3, 3, 3, 3, 3, 4, 6, 8, 14, 22, 34, 52, 84, 104, 112, 114, 108, 100, 88, 72, 58, 56, 62, 78, 92, 100,
+    102, 98, 90, 80, 66, 54, 46, 42, 40, 38, 36, 32, 28, 24, 20, 16, 12, 10,
 ];
 
 pub(crate) struct Hotline {
@@ -217,11 +217,18 @@ fn call(at: i64, draws: &mut Draws) -> (Vec<(i64, What)>, Option<i64>) {
     let mut steps = vec![(at, what("offered", 0))];
     if draws.chance(0.028) {
         let wait_ms = ms(2.0 + draws.exponential(25.0)).min(5 * MINUTE_MS);
-        steps.push((at + wait_ms, What::Call { event: "abandoned", rank: 2, wait_ms, talk_ms: 0, hold_ms: 0, wrap_ms: 0 }));
+        steps.push((
+            at + wait_ms,
+            What::Call { event: "abandoned", rank: 2, wait_ms, talk_ms: 0, hold_ms: 0, wrap_ms: 0 },
+        ));
         return (steps, None);
     }
     // Mean 12 s as in 常州; 95 of 100 within 15 s.
-    let wait_ms = if draws.chance(0.95) { ms(draws.between(6.0, 15.0)) } else { ms(15.0 + draws.exponential(23.0)).min(4 * MINUTE_MS) };
+    let wait_ms = if draws.chance(0.95) {
+        ms(draws.between(6.0, 15.0))
+    } else {
+        ms(15.0 + draws.exponential(23.0)).min(4 * MINUTE_MS)
+    };
     let talk_ms = ms(20.0 + draws.exponential(130.0)).min(HOUR_MS);
     let hold_ms = if draws.chance(0.2) { ms(draws.between(5.0, 90.0)) } else { 0 };
     let wrap_ms = ms(draws.between(10.0, 55.0));

@@ -73,8 +73,8 @@ impl Outbox {
         if said.time + longest_delay_ms(self.faults) < self.start || self.end.is_some_and(|end| said.time >= end) {
             return;
         }
-        let silent = said.voice.falls_silent
-            && SOURCE_SPELLS.end(self.seed, self.faults, said.voice.key, said.time).is_some();
+        let silent =
+            said.voice.falls_silent && SOURCE_SPELLS.end(self.seed, self.faults, said.voice.key, said.time).is_some();
         if silent {
             return;
         }

@@ -126,7 +126,8 @@ impl Parking {
             Act::LeaveUnpaid { .. } => ("city.parking.credit", 4),
             Act::Settle { .. } => ("city.parking.credit", 5),
         };
-        let session = identity(self.seed, For::Stay, u64::from(car.lot) << 32 | u64::from(car.stay), i64::from(car.day));
+        let session =
+            identity(self.seed, For::Stay, u64::from(car.lot) << 32 | u64::from(car.stay), i64::from(car.day));
         let said = Said { voice: &lot.voice, kind, time: at, identity: mix(session ^ rank), manner: Manner::Ordinary };
         match car.act {
             Act::Entry => lot.taken[floor] += 1,
@@ -241,7 +242,8 @@ fn acts(stay: &Stay, draws: &mut Draws) -> impl Iterator<Item = (i64, Act)> + us
     let owes = stay.exit - stay.entry > FREE_MS;
     let pays = owes && !unpaid;
     let failed = Act::Pay { channel, fen, failed: true };
-    let paid = Act::Pay { channel, fen: if CHANNELS[usize::from(channel)].0 == "waived" { 0 } else { fen }, failed: false };
+    let paid =
+        Act::Pay { channel, fen: if CHANNELS[usize::from(channel)].0 == "waived" { 0 } else { fen }, failed: false };
     [
         Some((stay.entry, Act::Entry)),
         (pays && fails).then_some((stay.exit - before - 8_000, failed)),

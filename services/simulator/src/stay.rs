@@ -24,8 +24,8 @@ struct Habit {
 
 const OFFICE: Habit = Habit {
     arrivals: [
-        0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 2, 4, 12, 40, 90, 120, 100, 60, 40, 30, 25, 20, 18, 20, 25, 40, 50, 45, 30, 22, 18, 15, 12, 10, 8, 6, 6,
-        5, 4, 3, 2, 2, 1, 1, 1, 0, 0, 0,
+        0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 2, 4, 12, 40, 90, 120, 100, 60, 40, 30, 25, 20, 18, 20, 25, 40, 50, 45, 30, 22,
+        18, 15, 12, 10, 8, 6, 6, 5, 4, 3, 2, 2, 1, 1, 1, 0, 0, 0,
     ],
     stay_h: 4.6,
     turnover: 1.55,
@@ -33,8 +33,8 @@ const OFFICE: Habit = Habit {
 
 const SHOPS: Habit = Habit {
     arrivals: [
-        2, 1, 1, 1, 0, 0, 0, 0, 1, 1, 2, 3, 5, 8, 12, 20, 30, 45, 60, 70, 72, 70, 66, 60, 52, 50, 52, 55, 58, 60, 60, 62, 66, 75, 85, 95, 100,
-        95, 80, 60, 42, 28, 16, 10, 6, 4, 3, 2,
+        2, 1, 1, 1, 0, 0, 0, 0, 1, 1, 2, 3, 5, 8, 12, 20, 30, 45, 60, 70, 72, 70, 66, 60, 52, 50, 52, 55, 58, 60, 60,
+        62, 66, 75, 85, 95, 100, 95, 80, 60, 42, 28, 16, 10, 6, 4, 3, 2,
     ],
     stay_h: 1.6,
     turnover: 5.4,
@@ -42,8 +42,8 @@ const SHOPS: Habit = Habit {
 
 const CLINIC: Habit = Habit {
     arrivals: [
-        3, 2, 2, 2, 2, 2, 2, 3, 4, 5, 8, 14, 30, 60, 95, 110, 105, 95, 80, 65, 50, 40, 35, 36, 42, 62, 70, 62, 50, 42, 35, 30, 25, 22, 20, 20,
-        20, 18, 15, 12, 10, 9, 8, 7, 6, 5, 4, 3,
+        3, 2, 2, 2, 2, 2, 2, 3, 4, 5, 8, 14, 30, 60, 95, 110, 105, 95, 80, 65, 50, 40, 35, 36, 42, 62, 70, 62, 50, 42,
+        35, 30, 25, 22, 20, 20, 20, 18, 15, 12, 10, 9, 8, 7, 6, 5, 4, 3,
     ],
     stay_h: 2.1,
     turnover: 4.0,
@@ -97,7 +97,8 @@ impl Usage {
                         taken[floor] -= 1;
                     }
                 }
-                let length = ms(draws.exponential(self.habit.stay_h * 3_600.0)).max(3 * MINUTE_MS) + draws.whole(0, MINUTE_MS);
+                let length =
+                    ms(draws.exponential(self.habit.stay_h * 3_600.0)).max(3 * MINUTE_MS) + draws.whole(0, MINUTE_MS);
                 let early = draws.unit();
                 let Some(floor) = emptiest(floors, &taken) else { continue };
                 // who would stay overnight leaves some time before the day turns
@@ -120,7 +121,10 @@ fn seconds(ms: i64) -> f64 {
 /// The floor with the most free spaces, if any is left.
 fn emptiest(floors: &[i64], taken: &[i64]) -> Option<usize> {
     let free = floors.iter().zip(taken).map(|(capacity, taken)| capacity - taken);
-    free.enumerate().filter(|&(_, free)| free > 0).max_by_key(|&(floor, free)| (free, Reverse(floor))).map(|(floor, _)| floor)
+    free.enumerate()
+        .filter(|&(_, free)| free > 0)
+        .max_by_key(|&(floor, free)| (free, Reverse(floor)))
+        .map(|(floor, _)| floor)
 }
 
 #[cfg(test)]

@@ -90,7 +90,8 @@ impl Track {
         let offset = rank * 2 * self.turn_ms / self.vehicles.max(1);
         let first = FIRST_MS + offset % self.turn_ms;
         let night = self.night && rank == 0;
-        let trips = if night { (24 * HOUR_MS - 30 * MINUTE_MS) / self.turn_ms } else { 1 + (LAST_MS - first) / self.turn_ms };
+        let trips =
+            if night { (24 * HOUR_MS - 30 * MINUTE_MS) / self.turn_ms } else { 1 + (LAST_MS - first) / self.turn_ms };
         Duty {
             start,
             first: start + first,
@@ -107,13 +108,23 @@ impl Way {
     fn new(route: &Route, direction: u8, shrink: f64) -> Way {
         let halts: Vec<Halt> = route
             .stops(direction)
-            .map(|s| Halt { stop_id: s.stop_id.clone(), spot: (s.lon * 1e6, s.lat * 1e6), timing_point: s.timing_point })
+            .map(|s| Halt {
+                stop_id: s.stop_id.clone(),
+                spot: (s.lon * 1e6, s.lat * 1e6),
+                timing_point: s.timing_point,
+            })
             .collect();
         let legs = halts.windows(2).map(|pair| {
             let east = (pair[1].spot.0 - pair[0].spot.0) * 0.111_32 * shrink;
             let north = (pair[1].spot.1 - pair[0].spot.1) * 0.111_32;
             let metres = libm::sqrt(east * east + north * north);
-            let kmh = if metres < 700.0 { 27.0 } else if metres < 1_500.0 { 36.0 } else { 45.0 };
+            let kmh = if metres < 700.0 {
+                27.0
+            } else if metres < 1_500.0 {
+                36.0
+            } else {
+                45.0
+            };
             #[expect(clippy::cast_possible_truncation, reason = "legs are shorter than the city, bearings below 360")]
             let (run_ms, bearing) = (
                 libm::round(metres / kmh * 3_600.0).max(5_000.0) as i64,

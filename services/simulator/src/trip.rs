@@ -6,8 +6,8 @@ use crate::timetable::{DWELL_MS, Way};
 
 /// How full buses are in each half-hour, in per cent of their places.
 const LOAD: Course = [
-    3, 3, 2, 2, 2, 2, 2, 2, 3, 5, 10, 15, 30, 45, 75, 85, 70, 50, 38, 35, 32, 34, 38, 42, 42, 38, 34, 34, 36, 40, 48, 58, 72, 84, 80, 66, 48,
-    38, 32, 28, 24, 20, 16, 12, 8, 6, 5, 4,
+    3, 3, 2, 2, 2, 2, 2, 2, 3, 5, 10, 15, 30, 45, 75, 85, 70, 50, 38, 35, 32, 34, 38, 42, 42, 38, 34, 34, 36, 40, 48,
+    58, 72, 84, 80, 66, 48, 38, 32, 28, 24, 20, 16, 12, 8, 6, 5, 4,
 ];
 
 /// A stop on a trip; times in ms since 1970.
@@ -24,7 +24,14 @@ pub(crate) struct Call {
 }
 
 /// The trip's calls, one a stop. `free_at` is when the vehicle is ready; `midnight` begins the calendar day.
-pub(crate) fn drive(way: &Way, scheduled: i64, free_at: i64, midnight: i64, places: i64, draws: &mut Draws) -> Vec<Call> {
+pub(crate) fn drive(
+    way: &Way,
+    scheduled: i64,
+    free_at: i64,
+    midnight: i64,
+    places: i64,
+    draws: &mut Draws,
+) -> Vec<Call> {
     // Late and early trips make up for the 8 % of departures that miss −60 … +300 s.
     let start_s = match draws.pick(&[895, 75, 30]) {
         0 => draws.between(-20.0, 70.0),

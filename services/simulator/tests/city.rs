@@ -62,7 +62,8 @@ fn the_same_arguments_give_the_same_bytes_and_another_seed_gives_others() {
 fn the_bytes_of_seed_1_are_known() {
     let lines = run("2026-11-20T17:30:00", 30, 0.1, Faults::Hostile, &Stream::ALL);
     let bytes = lines.iter().flat_map(|line| line.json.bytes());
-    let fnv1a = bytes.fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3));
+    let fnv1a =
+        bytes.fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3));
     assert_eq!(format!("{} lines, {fnv1a:016x}", lines.len()), "27604 lines, 87441c14adec6ea5");
 }
 
@@ -186,14 +187,17 @@ fn buses_drive_like_buses_inside_the_city_and_mostly_on_time() {
         let event = event(line);
         match &event.data {
             Data::BusPosition(d) => {
-                let (lon, lat) = if d.datum == Some(Datum::Gcj02) { gcj02_to_wgs84(d.lon, d.lat) } else { (d.lon, d.lat) };
+                let (lon, lat) =
+                    if d.datum == Some(Datum::Gcj02) { gcj02_to_wgs84(d.lon, d.lat) } else { (d.lon, d.lat) };
                 gcj02 += usize::from(d.datum == Some(Datum::Gcj02));
                 assert!(city.contains(lon, lat) && city.bounds.contains(lon, lat), "{}", line.json);
                 assert_ne!(city.district_of(lon, lat), OTHER, "{}", line.json);
                 if d.passengers > d.capacity.map(|c| c * 11 / 10) {
                     panic!("{}", line.json);
                 }
-                if let Some(&(then, x, y)) = last.get(d.vehicle_id.as_ref()) && then < event.time {
+                if let Some(&(then, x, y)) = last.get(d.vehicle_id.as_ref())
+                    && then < event.time
+                {
                     let step = (((lon - x) * 88_700.0).powi(2) + ((lat - y) * 111_320.0).powi(2)).sqrt();
                     #[expect(clippy::cast_precision_loss, reason = "seconds between fixes")]
                     let time = (event.time.ms() - then.ms()) as f64 / 1_000.0;
@@ -232,7 +236,9 @@ fn a_trip_calls_at_its_stops_in_order_and_ends() {
                 calls.push((d.stop_seq.unwrap(), d.event, event.time));
             }
             Data::BusTrip(d) if d.event == TripKind::Started => _ = started.insert(d.trip_id.into_owned(), event.time),
-            Data::BusTrip(d) if d.event == TripKind::Finished => _ = finished.insert(d.trip_id.into_owned(), event.time),
+            Data::BusTrip(d) if d.event == TripKind::Finished => {
+                _ = finished.insert(d.trip_id.into_owned(), event.time)
+            }
             _ => {}
         }
     }
@@ -244,7 +250,11 @@ fn a_trip_calls_at_its_stops_in_order_and_ends() {
         assert_eq!(calls[0], (1, StopKind::Departed, start));
         assert_eq!(calls.last().map(|&(_, kind, time)| (kind, time)), Some((StopKind::Arrived, end)));
         for pair in calls.windows(2) {
-            let next = if pair[0].1 == StopKind::Departed { (pair[0].0 + 1, StopKind::Arrived) } else { (pair[0].0, StopKind::Departed) };
+            let next = if pair[0].1 == StopKind::Departed {
+                (pair[0].0 + 1, StopKind::Arrived)
+            } else {
+                (pair[0].0, StopKind::Departed)
+            };
             assert_eq!((pair[1].0, pair[1].1), next, "{trip}");
         }
     }
@@ -389,7 +399,14 @@ fn hostile_feeds_bring_every_mischief_and_still_mostly_events() {
     let bad_json = codes.get("bad_json").copied().unwrap_or(0);
     assert!((0.008..0.012).contains(&share(bad_json, lines.len())), "{codes:?}");
     assert!(codes.len() >= 3, "{codes:?}");
-    for (what, count) in [("future", future), ("years", years), ("negative", negative), ("over", over), ("zero", zero), ("outside", outside)] {
+    for (what, count) in [
+        ("future", future),
+        ("years", years),
+        ("negative", negative),
+        ("over", over),
+        ("zero", zero),
+        ("outside", outside),
+    ] {
         assert!(count > 0, "{what}");
     }
     assert!(share(codes.values().sum(), lines.len()) < 0.02, "{codes:?}");

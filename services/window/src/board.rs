@@ -69,17 +69,13 @@ impl Board {
             .names
             .iter()
             .map(|name| {
-                specs
-                    .iter()
-                    .find(|spec| spec.id == *name)
-                    .cloned()
-                    .unwrap_or_else(|| MetricSpec {
-                        // of a checkpoint by a version that knew more: its series stay, and make no rows
-                        id: name.clone(),
-                        shape: Shape::Flow,
-                        spans: Vec::new(),
-                        moves: false,
-                    })
+                specs.iter().find(|spec| spec.id == *name).cloned().unwrap_or_else(|| MetricSpec {
+                    // of a checkpoint by a version that knew more: its series stay, and make no rows
+                    id: name.clone(),
+                    shape: Shape::Flow,
+                    spans: Vec::new(),
+                    moves: false,
+                })
             })
             .collect();
         self.index = self
@@ -89,10 +85,7 @@ impl Board {
             .map(|(at, series)| ((series.metric, series.level, series.key), at))
             .collect();
         for series in &mut self.series {
-            let spans = self
-                .specs
-                .get(usize::from(series.metric.0))
-                .map_or(0, |spec| spec.spans.len());
+            let spans = self.specs.get(usize::from(series.metric.0)).map_or(0, |spec| spec.spans.len());
             series.sums.resize_with(spans, Default::default);
         }
     }
@@ -100,10 +93,7 @@ impl Board {
     /// The number of a metric; `None` when the machine wasn't given it.
     #[must_use]
     pub fn metric(&self, id: &str) -> Option<MetricId> {
-        let at = self
-            .specs
-            .iter()
-            .position(|spec| spec.id == id && !spec.spans.is_empty())?;
+        let at = self.specs.iter().position(|spec| spec.id == id && !spec.spans.is_empty())?;
         u16::try_from(at).ok().map(MetricId)
     }
 
@@ -118,10 +108,7 @@ impl Board {
             if self.specs.iter().any(|spec| spec.spans.contains(&span)) {
                 self.closed.entry(span).or_insert_with(|| {
                     let end = span.boundary_at_or_before(watermark, days);
-                    Closed {
-                        start: next_start(span, end, days),
-                        end,
-                    }
+                    Closed { start: next_start(span, end, days), end }
                 });
             }
         }
@@ -154,41 +141,18 @@ impl Board {
 
     /// A contribution to a flow: `num` and `den` in the metric's units, `n` observations.
     pub fn add(&mut self, at: Place, num: i64, den: i64, n: i64) {
-        self.put(
-            at,
-            Agg {
-                num,
-                den,
-                n,
-                ..Agg::default()
-            },
-        );
+        self.put(at, Agg { num, den, n, ..Agg::default() });
     }
 
     /// One observation (ms) for a percentile; `count` −1 takes it back.
     pub fn sample(&mut self, at: Place, value: i64, count: i64) {
-        self.put(
-            at,
-            Agg {
-                n: count,
-                hist: Histogram::one(value, count),
-                ..Agg::default()
-            },
-        );
+        self.put(at, Agg { n: count, hist: Histogram::one(value, count), ..Agg::default() });
     }
 
     /// A change of state from `at.time` on: of a level (open cases), or of the state that an integral adds up (occupied spaces,
     /// capacity). `n` counts steps.
     pub fn shift(&mut self, at: Place, num: i64, den: i64, n: i64) {
-        self.put(
-            at,
-            Agg {
-                num,
-                den,
-                n,
-                ..Agg::default()
-            },
-        );
+        self.put(at, Agg { num, den, n, ..Agg::default() });
     }
 
     fn put(&mut self, at: Place, mut agg: Agg) {

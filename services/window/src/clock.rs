@@ -34,15 +34,13 @@ impl Clock {
     /// Event time up to which the partition is taken to be complete.
     #[must_use]
     pub fn watermark(&self, settings: &Settings) -> Option<TimeMs> {
-        self.time
-            .map(|time| TimeMs(time.0 - settings.out_of_order_ms))
+        self.time.map(|time| TimeMs(time.0 - settings.out_of_order_ms))
     }
 
     /// Events before this are too late for their windows.
     #[must_use]
     pub fn horizon(&self, settings: &Settings) -> Option<TimeMs> {
-        self.watermark(settings)
-            .map(|watermark| TimeMs(watermark.0 - settings.lateness_ms))
+        self.watermark(settings).map(|watermark| TimeMs(watermark.0 - settings.lateness_ms))
     }
 
     /// An accepted event moves time, but never past its own log time: one fast clock harms only itself.

@@ -23,19 +23,8 @@ impl Sum {
     pub(crate) fn at_floor(level_num: i64, level_den: i64, shape: Shape) -> Self {
         match shape {
             Shape::Flow => Sum::default(),
-            Shape::Level => Sum {
-                agg: Agg {
-                    num: level_num,
-                    den: level_den,
-                    ..Agg::default()
-                },
-                ..Sum::default()
-            },
-            Shape::Integral => Sum {
-                agg: Agg::default(),
-                level_num,
-                level_den,
-            },
+            Shape::Level => Sum { agg: Agg { num: level_num, den: level_den, ..Agg::default() }, ..Sum::default() },
+            Shape::Integral => Sum { agg: Agg::default(), level_num, level_den },
         }
     }
 
@@ -46,44 +35,21 @@ impl Sum {
             return;
         }
         let rest = position - (pane + 1) * PANE_MS;
-        self.agg.num = self
-            .agg
-            .num
-            .wrapping_add(agg.area_num)
-            .wrapping_add(agg.num.wrapping_mul(rest));
-        self.agg.den = self
-            .agg
-            .den
-            .wrapping_add(agg.area_den)
-            .wrapping_add(agg.den.wrapping_mul(rest));
+        self.agg.num = self.agg.num.wrapping_add(agg.area_num).wrapping_add(agg.num.wrapping_mul(rest));
+        self.agg.den = self.agg.den.wrapping_add(agg.area_den).wrapping_add(agg.den.wrapping_mul(rest));
         self.agg.n = self.agg.n.wrapping_add(agg.n);
         self.level_num = self.level_num.wrapping_add(agg.num);
         self.level_den = self.level_den.wrapping_add(agg.den);
     }
 
     /// Moves from `from` to `to`, taking up the panes between.
-    pub(crate) fn advance(
-        &mut self,
-        shape: Shape,
-        from: i64,
-        to: i64,
-        panes: &VecDeque<(i64, Agg)>,
-    ) {
+    pub(crate) fn advance(&mut self, shape: Shape, from: i64, to: i64, panes: &VecDeque<(i64, Agg)>) {
         if shape == Shape::Integral {
-            self.agg.num = self
-                .agg
-                .num
-                .wrapping_add(self.level_num.wrapping_mul(to - from));
-            self.agg.den = self
-                .agg
-                .den
-                .wrapping_add(self.level_den.wrapping_mul(to - from));
+            self.agg.num = self.agg.num.wrapping_add(self.level_num.wrapping_mul(to - from));
+            self.agg.den = self.agg.den.wrapping_add(self.level_den.wrapping_mul(to - from));
         }
         let first = panes.partition_point(|entry| entry.0 < from.div_euclid(PANE_MS));
-        for (pane, agg) in panes
-            .range(first..)
-            .take_while(|entry| entry.0 < to.div_euclid(PANE_MS))
-        {
+        for (pane, agg) in panes.range(first..).take_while(|entry| entry.0 < to.div_euclid(PANE_MS)) {
             self.take(shape, to, *pane, agg);
         }
     }

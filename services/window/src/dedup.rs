@@ -45,10 +45,7 @@ impl Dedup {
     pub fn first_sight(&mut self, id: EntityId, time_ms: i64) -> bool {
         let first = self.seen.insert(id);
         if first {
-            self.slices
-                .entry(time_ms.div_euclid(SLICE_MS))
-                .or_default()
-                .push(id);
+            self.slices.entry(time_ms.div_euclid(SLICE_MS)).or_default().push(id);
         }
         first
     }
@@ -56,10 +53,7 @@ impl Dedup {
     /// Forgets slices that lie wholly before the horizon: an event of theirs is too late anyway.
     pub fn forget_before(&mut self, horizon_ms: i64) {
         let kept = self.slices.split_off(&horizon_ms.div_euclid(SLICE_MS));
-        for id in std::mem::replace(&mut self.slices, kept)
-            .into_values()
-            .flatten()
-        {
+        for id in std::mem::replace(&mut self.slices, kept).into_values().flatten() {
             self.seen.remove(&id);
         }
     }
@@ -76,9 +70,7 @@ impl Dedup {
 
     /// The slices, oldest first, each with its ids in the order of the log: equal logs give equal bytes.
     pub fn slices(&self) -> impl Iterator<Item = (i64, &[EntityId])> + '_ {
-        self.slices
-            .iter()
-            .map(|(&slice, ids)| (slice, ids.as_slice()))
+        self.slices.iter().map(|(&slice, ids)| (slice, ids.as_slice()))
     }
 
     pub fn restore(&mut self, slice: i64, ids: Vec<EntityId>) {

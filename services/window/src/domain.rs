@@ -79,75 +79,23 @@ impl Context<'_> {
     }
 
     /// A flow's contribution at each of some levels and keys.
-    pub fn add(
-        &mut self,
-        metric: MetricId,
-        keys: &[(Level, KeyId)],
-        time: TimeMs,
-        num: i64,
-        den: i64,
-        n: i64,
-    ) {
+    pub fn add(&mut self, metric: MetricId, keys: &[(Level, KeyId)], time: TimeMs, num: i64, den: i64, n: i64) {
         for &(level, key) in keys {
-            self.board.add(
-                Place {
-                    metric,
-                    level,
-                    key,
-                    time,
-                },
-                num,
-                den,
-                n,
-            );
+            self.board.add(Place { metric, level, key, time }, num, den, n);
         }
     }
 
     /// One observation for a percentile at each of some levels and keys.
-    pub fn sample(
-        &mut self,
-        metric: MetricId,
-        keys: &[(Level, KeyId)],
-        time: TimeMs,
-        value: i64,
-        count: i64,
-    ) {
+    pub fn sample(&mut self, metric: MetricId, keys: &[(Level, KeyId)], time: TimeMs, value: i64, count: i64) {
         for &(level, key) in keys {
-            self.board.sample(
-                Place {
-                    metric,
-                    level,
-                    key,
-                    time,
-                },
-                value,
-                count,
-            );
+            self.board.sample(Place { metric, level, key, time }, value, count);
         }
     }
 
     /// A change of state from `time` on, at each of some levels and keys.
-    pub fn shift(
-        &mut self,
-        metric: MetricId,
-        keys: &[(Level, KeyId)],
-        time: TimeMs,
-        num: i64,
-        den: i64,
-        n: i64,
-    ) {
+    pub fn shift(&mut self, metric: MetricId, keys: &[(Level, KeyId)], time: TimeMs, num: i64, den: i64, n: i64) {
         for &(level, key) in keys {
-            self.board.shift(
-                Place {
-                    metric,
-                    level,
-                    key,
-                    time,
-                },
-                num,
-                den,
-                n,
-            );
+            self.board.shift(Place { metric, level, key, time }, num, den, n);
         }
     }
 

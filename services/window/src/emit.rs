@@ -16,13 +16,7 @@ use crate::{
 
 impl Board {
     /// Closes every window that ends at or before `until(span)`: one row for each series with anything in it.
-    pub(crate) fn close(
-        &mut self,
-        until: impl Fn(Span) -> i64,
-        days: &Days,
-        offset: u64,
-        rows: &mut Vec<Row>,
-    ) {
+    pub(crate) fn close(&mut self, until: impl Fn(Span) -> i64, days: &Days, offset: u64, rows: &mut Vec<Row>) {
         let spans: Vec<Span> = self.closed.keys().copied().collect();
         for span in spans {
             let until = until(span);
@@ -41,10 +35,7 @@ impl Board {
         }
         let last = span.boundary_at_or_before(until, days);
         if last > next && self.nothing_from(span, closed.start) {
-            let jump = Closed {
-                start: next_start(span, last, days),
-                end: last,
-            };
+            let jump = Closed { start: next_start(span, last, days), end: last };
             self.closed.insert(span, jump);
             return None;
         }
@@ -54,17 +45,11 @@ impl Board {
     /// Whether no series has a contribution at or after `from`, nor a state that lasts.
     fn nothing_from(&self, span: Span, from: i64) -> bool {
         self.series.iter().all(|series| {
-            let Some(at) = self
-                .spec(series.metric)
-                .and_then(|spec| spec.spans.iter().position(|s| *s == span))
-            else {
+            let Some(at) = self.spec(series.metric).and_then(|spec| spec.spans.iter().position(|s| *s == span)) else {
                 return true;
             };
             let (start, end) = &series.sums[at];
-            let quiet = series
-                .panes
-                .back()
-                .is_none_or(|entry| entry.0 < from.div_euclid(PANE_MS));
+            let quiet = series.panes.back().is_none_or(|entry| entry.0 < from.div_euclid(PANE_MS));
             quiet
                 && end.stands_still()
                 && match span {
@@ -78,18 +63,9 @@ impl Board {
         let Some(closed) = self.closed.get(&span).copied() else {
             return;
         };
-        let start = if span == Span::Day {
-            closed.start
-        } else {
-            span.start_of(end, days)
-        };
+        let start = if span == Span::Day { closed.start } else { span.start_of(end, days) };
         let kept_start = next_start(span, end, days);
-        let Board {
-            series,
-            specs,
-            keys,
-            ..
-        } = self;
+        let Board { series, specs, keys, .. } = self;
         for series in series {
             let Some(spec) = specs.get(usize::from(series.metric.0)) else {
                 continue;
@@ -100,32 +76,13 @@ impl Board {
             let (at_start, at_end) = &mut series.sums[at];
             at_end.advance(spec.shape, closed.end, end, &series.panes);
             at_start.advance(spec.shape, closed.start, start, &series.panes);
-            let value = if span == Span::Now {
-                at_end.agg().clone()
-            } else {
-                at_end.since(at_start)
-            };
+            let value = if span == Span::Now { at_end.agg().clone() } else { at_end.since(at_start) };
             at_start.advance(spec.shape, start, kept_start, &series.panes);
             if value.num != 0 || value.den != 0 || value.n != 0 {
-                rows.push(row(
-                    &spec.id,
-                    series,
-                    keys.name(series.key),
-                    span,
-                    (start, end),
-                    value,
-                    false,
-                    offset,
-                ));
+                rows.push(row(&spec.id, series, keys.name(series.key), span, (start, end), value, false, offset));
             }
         }
-        self.closed.insert(
-            span,
-            Closed {
-                start: kept_start,
-                end,
-            },
-        );
+        self.closed.insert(span, Closed { start: kept_start, end });
     }
 
     /// Rows for every closed window that late contributions changed since the last call.
@@ -136,10 +93,8 @@ impl Board {
             let Some(spec) = self.spec(series.metric) else {
                 continue;
             };
-            let (Some(first), Some(last)) = (
-                pending.iter().map(|p| p.0).min(),
-                pending.iter().map(|p| p.0).max(),
-            ) else {
+            let (Some(first), Some(last)) = (pending.iter().map(|p| p.0).min(), pending.iter().map(|p| p.0).max())
+            else {
                 continue;
             };
             let changes: VecDeque<(i64, Agg)> = {
@@ -199,11 +154,7 @@ impl Board {
                 continue;
             };
             for (span, (at_start, at_end)) in spec.spans.iter().zip(&series.sums) {
-                let Some(closed) = self
-                    .closed
-                    .get(span)
-                    .filter(|_| wanted(*span, series.level))
-                else {
+                let Some(closed) = self.closed.get(span).filter(|_| wanted(*span, series.level)) else {
                     continue;
                 };
                 let end = match span {
@@ -221,27 +172,13 @@ impl Board {
                     upto.agg().clone()
                 } else {
                     let mut from = at_start.clone();
-                    from.advance(
-                        spec.shape,
-                        closed.start,
-                        start.max(closed.start),
-                        &series.panes,
-                    );
+                    from.advance(spec.shape, closed.start, start.max(closed.start), &series.panes);
                     upto.since(&from)
                 };
                 if value.num != 0 || value.den != 0 || value.n != 0 || series.level == Level::City {
                     let start = if *span == Span::Now { end } else { start };
                     let key = self.keys.name(series.key);
-                    rows.push(row(
-                        &spec.id,
-                        series,
-                        key,
-                        *span,
-                        (start, end),
-                        value,
-                        false,
-                        offset,
-                    ));
+                    rows.push(row(&spec.id, series, key, *span, (start, end), value, false, offset));
                 }
             }
         }
@@ -260,24 +197,11 @@ struct Walk<'a> {
 impl<'a> Walk<'a> {
     fn new(series: &'a Series, shape: Shape, first_change: i64, span: Span, days: &Days) -> Self {
         let earliest = span.start_of(span.boundary_after(first_change, days), days);
-        let front = series
-            .panes
-            .front()
-            .map_or(earliest, |entry| entry.0 * PANE_MS)
-            .min(earliest);
+        let front = series.panes.front().map_or(earliest, |entry| entry.0 * PANE_MS).min(earliest);
         // a flow's sums are only ever subtracted: they may begin at the first window; a state must be known from the floor on
-        let from = if shape == Shape::Flow {
-            earliest
-        } else {
-            front
-        };
+        let from = if shape == Shape::Flow { earliest } else { front };
         let sum = Sum::at_floor(series.floor.0, series.floor.1, shape);
-        Walk {
-            shape,
-            panes: &series.panes,
-            start: (from, sum.clone()),
-            end: (from, sum),
-        }
+        Walk { shape, panes: &series.panes, start: (from, sum.clone()), end: (from, sum) }
     }
 
     fn window(&mut self, span: Span, start: i64, end: i64) -> Agg {
@@ -286,43 +210,25 @@ impl<'a> Walk<'a> {
         if span == Span::Now {
             return self.end.1.agg().clone();
         }
-        self.start
-            .1
-            .advance(self.shape, self.start.0, start, self.panes);
+        self.start.1.advance(self.shape, self.start.0, start, self.panes);
         self.start.0 = start;
         self.end.1.since(&self.start.1)
     }
 }
 
 /// What a few changes alone add to a window.
-fn window_of(
-    changes: &VecDeque<(i64, Agg)>,
-    shape: Shape,
-    span: Span,
-    start: i64,
-    end: i64,
-) -> Agg {
+fn window_of(changes: &VecDeque<(i64, Agg)>, shape: Shape, span: Span, start: i64, end: i64) -> Agg {
     let upto = |position: i64| {
         let mut sum = Sum::default();
-        for (pane, agg) in changes
-            .iter()
-            .take_while(|entry| entry.0 < position.div_euclid(PANE_MS))
-        {
+        for (pane, agg) in changes.iter().take_while(|entry| entry.0 < position.div_euclid(PANE_MS)) {
             sum.take(shape, position, *pane, agg);
         }
         sum
     };
-    if span == Span::Now {
-        upto(end).agg().clone()
-    } else {
-        upto(end).since(&upto(start))
-    }
+    if span == Span::Now { upto(end).agg().clone() } else { upto(end).since(&upto(start)) }
 }
 
-#[expect(
-    clippy::too_many_arguments,
-    reason = "one place where a row is put together from its parts"
-)]
+#[expect(clippy::too_many_arguments, reason = "one place where a row is put together from its parts")]
 fn row(
     metric: &str,
     series: &Series,

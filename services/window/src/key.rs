@@ -44,9 +44,7 @@ impl fmt::Display for Level {
 }
 
 /// An interned key.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct KeyId(pub u32);
 
 /// The interned keys of one machine; ids count up in the order of first use, which is the log's.

@@ -94,10 +94,7 @@ impl<D: Domain> Machine<D> {
     /// # Errors
     /// When the settings can't be read (unknown zone, bad profile).
     pub fn new(stream: Stream, specs: &[MetricSpec], settings: Settings) -> Result<Self, String> {
-        let core = Core {
-            settings: Some(settings),
-            ..Core::default()
-        };
+        let core = Core { settings: Some(settings), ..Core::default() };
         Self::restore(stream, specs, core, Dedup::default())
     }
 
@@ -105,22 +102,12 @@ impl<D: Domain> Machine<D> {
     ///
     /// # Errors
     /// When its settings can't be read.
-    pub fn restore(
-        stream: Stream,
-        specs: &[MetricSpec],
-        mut core: Core<D>,
-        dedup: Dedup,
-    ) -> Result<Self, String> {
+    pub fn restore(stream: Stream, specs: &[MetricSpec], mut core: Core<D>, dedup: Dedup) -> Result<Self, String> {
         core.board.attach(specs);
         let settings = core.settings.clone().ok_or("a state without settings")?;
         let days = days_of(&settings)?;
         core.domain.configure(&settings, &mut core.board)?;
-        Ok(Machine {
-            stream,
-            core,
-            dedup,
-            days,
-        })
+        Ok(Machine { stream, core, dedup, days })
     }
 
     /// Takes one record in.
@@ -149,33 +136,15 @@ impl<D: Domain> Machine<D> {
             Data::Config(config) => {
                 match self.configure(&config.text) {
                     Ok(()) => self.core.recorded = true,
-                    Err(message) => self.refuse(
-                        event,
-                        Code::BadData,
-                        "/data/text",
-                        message,
-                        input.offset,
-                        out,
-                    ),
+                    Err(message) => self.refuse(event, Code::BadData, "/data/text", message, input.offset, out),
                 }
                 return;
             }
             _ => {}
         }
         if event.stream().is_some_and(|stream| stream != self.stream) {
-            let message = format!(
-                "{} is not an event of the stream {}",
-                event.type_name(),
-                self.stream.as_str()
-            );
-            self.refuse(
-                event,
-                Code::WrongStream,
-                "/type",
-                message,
-                input.offset,
-                out,
-            );
+            let message = format!("{} is not an event of the stream {}", event.type_name(), self.stream.as_str());
+            self.refuse(event, Code::WrongStream, "/type", message, input.offset, out);
             return;
         }
         let Some(settings) = &self.core.settings else {
@@ -189,10 +158,7 @@ impl<D: Domain> Machine<D> {
                 settings.max_skew_ms / 1_000
             );
             self.core.counters.quarantined += 1;
-            out.rejects.push((
-                input.offset,
-                reject(event, Code::ClockAhead, "/time", message),
-            ));
+            out.rejects.push((input.offset, reject(event, Code::ClockAhead, "/time", message)));
             return;
         }
         if let Err(reject) = self.core.domain.judge(event) {
@@ -200,17 +166,9 @@ impl<D: Domain> Machine<D> {
             out.rejects.push((input.offset, reject));
             return;
         }
-        let late = self
-            .core
-            .clock
-            .horizon(settings)
-            .is_some_and(|horizon| event.time < horizon);
+        let late = self.core.clock.horizon(settings).is_some_and(|horizon| event.time < horizon);
         self.note_contact(event, log_time);
-        if !late
-            && !self
-                .dedup
-                .first_sight(EntityId::of(&[&event.source, &event.id]), event.time.0)
-        {
+        if !late && !self.dedup.first_sight(EntityId::of(&[&event.source, &event.id]), event.time.0) {
             self.core.counters.duplicates += 1;
             return;
         }
@@ -227,21 +185,8 @@ impl<D: Domain> Machine<D> {
         }
         if !matches!(event.data, Data::SourceHeartbeat(_)) {
             self.core.last_event = self.core.last_event.max(Some(event.time));
-            let Core {
-                board,
-                domain,
-                timers,
-                ..
-            } = &mut self.core;
-            domain.apply(
-                event,
-                &mut Context {
-                    board,
-                    timers,
-                    live: &mut out.live,
-                    days: &self.days,
-                },
-            );
+            let Core { board, domain, timers, .. } = &mut self.core;
+            domain.apply(event, &mut Context { board, timers, live: &mut out.live, days: &self.days });
         }
         self.move_on(input.offset, out);
     }
@@ -251,10 +196,8 @@ impl<D: Domain> Machine<D> {
         let Some(settings) = &self.core.settings else {
             return;
         };
-        let (Some(watermark), Some(horizon)) = (
-            self.core.clock.watermark(settings),
-            self.core.clock.horizon(settings),
-        ) else {
+        let (Some(watermark), Some(horizon)) = (self.core.clock.watermark(settings), self.core.clock.horizon(settings))
+        else {
             return;
         };
         self.fire(watermark, out);
@@ -264,12 +207,7 @@ impl<D: Domain> Machine<D> {
         if horizon.0.div_euclid(1_000) != before.div_euclid(1_000) {
             self.core.board.revise(&self.days, offset, &mut out.rows);
             let days = &self.days;
-            self.core.board.close(
-                |span| span.boundary_at_or_before(watermark.0, days),
-                days,
-                offset,
-                &mut out.rows,
-            );
+            self.core.board.close(|span| span.boundary_at_or_before(watermark.0, days), days, offset, &mut out.rows);
         }
         if horizon.0.div_euclid(60_000) != before.div_euclid(60_000) {
             self.core.domain.settle(horizon);
@@ -279,29 +217,10 @@ impl<D: Domain> Machine<D> {
     }
 
     fn fire(&mut self, until: TimeMs, out: &mut Output) {
-        while let Some(timer) = self
-            .core
-            .timers
-            .first()
-            .copied()
-            .filter(|timer| timer.at <= until)
-        {
+        while let Some(timer) = self.core.timers.first().copied().filter(|timer| timer.at <= until) {
             self.core.timers.remove(&timer);
-            let Core {
-                board,
-                domain,
-                timers,
-                ..
-            } = &mut self.core;
-            domain.timer(
-                timer,
-                &mut Context {
-                    board,
-                    timers,
-                    live: &mut out.live,
-                    days: &self.days,
-                },
-            );
+            let Core { board, domain, timers, .. } = &mut self.core;
+            domain.timer(timer, &mut Context { board, timers, live: &mut out.live, days: &self.days });
         }
     }
 
@@ -313,12 +232,7 @@ impl<D: Domain> Machine<D> {
         self.fire(TimeMs(newest.0 + DAY), out);
         self.core.board.revise(&self.days, offset, &mut out.rows);
         let days = &self.days;
-        self.core.board.close(
-            |span| span.last_end_holding(newest.0, days),
-            days,
-            offset,
-            &mut out.rows,
-        );
+        self.core.board.close(|span| span.last_end_holding(newest.0, days), days, offset, &mut out.rows);
     }
 
     fn note_contact(&mut self, event: &Event<'_>, log_time: TimeMs) {
@@ -327,9 +241,7 @@ impl<D: Domain> Machine<D> {
             _ => &event.source,
         };
         if !self.core.contacts.contains_key(name.as_ref()) {
-            self.core
-                .contacts
-                .insert(name.to_string(), Contact::default());
+            self.core.contacts.insert(name.to_string(), Contact::default());
         }
         let Some(contact) = self.core.contacts.get_mut(name.as_ref()) else {
             return;
@@ -348,53 +260,28 @@ impl<D: Domain> Machine<D> {
     fn configure(&mut self, text: &str) -> Result<(), String> {
         let settings: Settings = serde_json::from_str(text).map_err(|error| error.to_string())?;
         let days = days_of(&settings)?;
-        self.core
-            .domain
-            .configure(&settings, &mut self.core.board)?;
+        self.core.domain.configure(&settings, &mut self.core.board)?;
         self.days = days;
         self.core.settings = Some(settings);
         Ok(())
     }
 
-    fn refuse(
-        &mut self,
-        event: &Event<'_>,
-        code: Code,
-        pointer: &str,
-        message: String,
-        offset: u64,
-        out: &mut Output,
-    ) {
+    fn refuse(&mut self, event: &Event<'_>, code: Code, pointer: &str, message: String, offset: u64, out: &mut Output) {
         self.core.counters.rejected += 1;
-        out.rejects
-            .push((offset, reject(event, code, pointer, message)));
+        out.rejects.push((offset, reject(event, code, pointer, message)));
     }
 
     /// The current state of every entity, after a restore.
     pub fn live(&mut self, out: &mut Output) {
-        let Core {
-            board,
-            domain,
-            timers,
-            ..
-        } = &mut self.core;
-        domain.live(&mut Context {
-            board,
-            timers,
-            live: &mut out.live,
-            days: &self.days,
-        });
+        let Core { board, domain, timers, .. } = &mut self.core;
+        domain.live(&mut Context { board, timers, live: &mut out.live, days: &self.days });
     }
 
     /// The next-ending windows as they stand (I10).
     #[must_use]
     pub fn provisional(&self, wanted: impl Fn(Span, Level) -> bool) -> Vec<Row> {
         match self.core.clock.time() {
-            Some(time) => {
-                self.core
-                    .board
-                    .provisional(time, &self.days, wanted, self.core.offset.unwrap_or(0))
-            }
+            Some(time) => self.core.board.provisional(time, &self.days, wanted, self.core.offset.unwrap_or(0)),
             None => Vec::new(),
         }
     }
@@ -406,10 +293,7 @@ impl<D: Domain> Machine<D> {
 
     #[must_use]
     pub fn watermark(&self) -> Option<TimeMs> {
-        self.core
-            .settings
-            .as_ref()
-            .and_then(|settings| self.core.clock.watermark(settings))
+        self.core.settings.as_ref().and_then(|settings| self.core.clock.watermark(settings))
     }
 
     /// The newest event's time.
@@ -465,16 +349,10 @@ impl<D: Domain> Machine<D> {
 }
 
 fn days_of(settings: &Settings) -> Result<Days, String> {
-    let zone = jiff::tz::TimeZone::get(&settings.zone)
-        .map_err(|error| format!("zone '{}': {error}", settings.zone))?;
+    let zone = jiff::tz::TimeZone::get(&settings.zone).map_err(|error| format!("zone '{}': {error}", settings.zone))?;
     Ok(Days::new(zone))
 }
 
 fn reject(event: &Event<'_>, code: Code, pointer: &str, message: String) -> Reject {
-    Reject {
-        code,
-        pointer: pointer.to_owned(),
-        message,
-        id: Some(event.id.to_string()),
-    }
+    Reject { code, pointer: pointer.to_owned(), message, id: Some(event.id.to_string()) }
 }

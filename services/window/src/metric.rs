@@ -6,9 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::span::Span;
 
 /// Index of a metric in its machine.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct MetricId(pub u16);
 
 /// How contributions become a window's value.

@@ -7,9 +7,7 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 use yiping_event::{Event, TimeMs};
 
 /// An entity or event by the hash of its id: 16 bytes instead of a string. Two different ids meet once in 2⁶⁴ of them.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct EntityId(pub u128);
 
 impl EntityId {
@@ -47,22 +45,12 @@ impl Order {
         let mut first = [0; 16];
         let length = id.len().min(16);
         first[..length].copy_from_slice(&id.as_bytes()[..length]);
-        Order {
-            time,
-            rank,
-            id: first,
-            tie: EntityId::of(&[id, source]).0 as u64,
-        }
+        Order { time, rank, id: first, tie: EntityId::of(&[id, source]).0 as u64 }
     }
 
     /// A timer's place: after every event of its millisecond, since a deadline met on the dot is met.
     #[must_use]
     pub fn timer(time: TimeMs) -> Self {
-        Order {
-            time,
-            rank: u8::MAX,
-            id: [0; 16],
-            tie: 0,
-        }
+        Order { time, rank: u8::MAX, id: [0; 16], tie: 0 }
     }
 }

@@ -38,12 +38,8 @@ impl Agg {
         self.num = self.num.wrapping_add(sign.wrapping_mul(other.num));
         self.den = self.den.wrapping_add(sign.wrapping_mul(other.den));
         self.n = self.n.wrapping_add(sign.wrapping_mul(other.n));
-        self.area_num = self
-            .area_num
-            .wrapping_add(sign.wrapping_mul(other.area_num));
-        self.area_den = self
-            .area_den
-            .wrapping_add(sign.wrapping_mul(other.area_den));
+        self.area_num = self.area_num.wrapping_add(sign.wrapping_mul(other.area_num));
+        self.area_den = self.area_den.wrapping_add(sign.wrapping_mul(other.area_den));
         if !other.hist.is_empty() {
             self.hist.add(&other.hist, sign);
         }

@@ -24,16 +24,7 @@ pub enum Span {
 }
 
 impl Span {
-    pub const ALL: [Span; 8] = [
-        Span::M1,
-        Span::M5,
-        Span::M15,
-        Span::M30,
-        Span::H1,
-        Span::H24,
-        Span::Day,
-        Span::Now,
-    ];
+    pub const ALL: [Span; 8] = [Span::M1, Span::M5, Span::M15, Span::M30, Span::H1, Span::H24, Span::Day, Span::Now];
 
     /// The name in rows and settings: `1m 5m 15m 30m 1h 24h day now`.
     #[must_use]
@@ -128,10 +119,7 @@ impl FromStr for Span {
     type Err = UnknownSpan;
 
     fn from_str(s: &str) -> Result<Self, Self::Err> {
-        Span::ALL
-            .into_iter()
-            .find(|span| span.as_str() == s)
-            .ok_or_else(|| UnknownSpan(s.to_owned()))
+        Span::ALL.into_iter().find(|span| span.as_str() == s).ok_or_else(|| UnknownSpan(s.to_owned()))
     }
 }
 
@@ -212,10 +200,7 @@ mod tests {
         assert_eq!(days.start_of(t), ms("2026-11-19T16:00:00Z"));
         assert_eq!(days.next_after(t), ms("2026-11-20T16:00:00Z"));
         assert_eq!(days.start_of(t + 1), ms("2026-11-20T16:00:00Z"));
-        assert_eq!(
-            Span::Day.start_of(days.next_after(t), &days),
-            days.start_of(t)
-        );
+        assert_eq!(Span::Day.start_of(days.next_after(t), &days), days.start_of(t));
     }
 
     #[test]
@@ -237,17 +222,8 @@ mod tests {
     fn the_last_window_that_holds_an_instant_starts_at_or_before_it() {
         let days = shanghai();
         let t = ms("2026-11-20T10:41:07Z");
-        assert_eq!(
-            Span::H1.last_end_holding(t, &days),
-            ms("2026-11-20T11:41:00Z")
-        );
-        assert_eq!(
-            Span::Now.last_end_holding(t, &days),
-            ms("2026-11-20T10:41:00Z")
-        );
-        assert_eq!(
-            Span::Day.last_end_holding(t, &days),
-            ms("2026-11-20T16:00:00Z")
-        );
+        assert_eq!(Span::H1.last_end_holding(t, &days), ms("2026-11-20T11:41:00Z"));
+        assert_eq!(Span::Now.last_end_holding(t, &days), ms("2026-11-20T10:41:00Z"));
+        assert_eq!(Span::Day.last_end_holding(t, &days), ms("2026-11-20T16:00:00Z"));
     }
 }

@@ -12,13 +12,7 @@ pub trait Fold {
     type State: Clone + PartialEq + Default;
     type Step: Clone;
 
-    fn step(
-        &self,
-        state: &mut Self::State,
-        order: &Order,
-        step: &Self::Step,
-        out: &mut Sign<'_, '_>,
-    );
+    fn step(&self, state: &mut Self::State, order: &Order, step: &Self::Step, out: &mut Sign<'_, '_>);
 }
 
 /// Where a fold's contributions go: counted, taken back, or nowhere (only the state is wanted).
@@ -56,12 +50,7 @@ pub struct Timeline<State, Step> {
 
 impl<State: Default, Step> Default for Timeline<State, Step> {
     fn default() -> Self {
-        Timeline {
-            base: State::default(),
-            settled: None,
-            steps: VecDeque::new(),
-            tip: State::default(),
-        }
+        Timeline { base: State::default(), settled: None, steps: VecDeque::new(), tip: State::default() }
     }
 }
 
@@ -97,15 +86,7 @@ impl<State: Clone + PartialEq + Default, Step: Clone> Timeline<State, Step> {
         context: &mut Context<'_>,
     ) -> Placed {
         if self.newest().is_none_or(|newest| newest < order) {
-            fold.step(
-                &mut self.tip,
-                &order,
-                &step,
-                &mut Sign {
-                    context: Some(context),
-                    sign: 1,
-                },
-            );
+            fold.step(&mut self.tip, &order, &step, &mut Sign { context: Some(context), sign: 1 });
             self.steps.push_back((order, step));
             return Placed::Taken;
         }
@@ -118,50 +99,18 @@ impl<State: Clone + PartialEq + Default, Step: Clone> Timeline<State, Step> {
         };
         let mut was = self.base.clone();
         for (order, step) in self.steps.range(..at) {
-            fold.step(
-                &mut was,
-                order,
-                step,
-                &mut Sign {
-                    context: None,
-                    sign: 0,
-                },
-            );
+            fold.step(&mut was, order, step, &mut Sign { context: None, sign: 0 });
         }
         let mut is = was.clone();
-        fold.step(
-            &mut is,
-            &order,
-            &step,
-            &mut Sign {
-                context: Some(context),
-                sign: 1,
-            },
-        );
+        fold.step(&mut is, &order, &step, &mut Sign { context: Some(context), sign: 1 });
         let mut converged = false;
         for (order, step) in self.steps.range(at..) {
             if was == is {
                 converged = true;
                 break;
             }
-            fold.step(
-                &mut was,
-                order,
-                step,
-                &mut Sign {
-                    context: Some(context),
-                    sign: -1,
-                },
-            );
-            fold.step(
-                &mut is,
-                order,
-                step,
-                &mut Sign {
-                    context: Some(context),
-                    sign: 1,
-                },
-            );
+            fold.step(&mut was, order, step, &mut Sign { context: Some(context), sign: -1 });
+            fold.step(&mut is, order, step, &mut Sign { context: Some(context), sign: 1 });
         }
         if !converged {
             self.tip = is;
@@ -172,17 +121,8 @@ impl<State: Clone + PartialEq + Default, Step: Clone> Timeline<State, Step> {
 
     /// Settles the steps before the horizon: nothing can come before them any more.
     pub fn settle<F: Fold<State = State, Step = Step>>(&mut self, fold: &F, horizon_ms: i64) {
-        while let Some((order, step)) = self.steps.pop_front_if(|entry| entry.0.time.0 < horizon_ms)
-        {
-            fold.step(
-                &mut self.base,
-                &order,
-                &step,
-                &mut Sign {
-                    context: None,
-                    sign: 0,
-                },
-            );
+        while let Some((order, step)) = self.steps.pop_front_if(|entry| entry.0.time.0 < horizon_ms) {
+            fold.step(&mut self.base, &order, &step, &mut Sign { context: None, sign: 0 });
             self.settled = Some(order);
         }
     }

@@ -17,21 +17,11 @@ pub fn departed(
     scheduled: TimeMs,
     context: &mut Context<'_>,
 ) {
-    let Some(metric) = metrics
-        .on_time_ratio
-        .filter(|_| stop.timing_point != Some(false))
-    else {
+    let Some(metric) = metrics.on_time_ratio.filter(|_| stop.timing_point != Some(false)) else {
         return;
     };
     let deviation = departed.0 - scheduled.0;
     let on_time = i64::from((EARLIEST_MS..=LATEST_MS).contains(&deviation));
     let route = context.key(&stop.route_id);
-    context.add(
-        metric,
-        &[(Level::City, everywhere), (Level::Route, route)],
-        departed,
-        on_time,
-        1,
-        1,
-    );
+    context.add(metric, &[(Level::City, everywhere), (Level::Route, route)], departed, on_time, 1, 1);
 }

@@ -15,20 +15,15 @@ use crate::{
 const ONLINE_MS: i64 = 3 * 60 * 1_000;
 
 pub fn seen(vehicles: &Vehicles, before: Option<Seen>, now: Seen, out: &mut Sign<'_, '_>) {
-    let (Some(metric), Some((context, sign))) = (vehicles.metrics.online_ratio, out.counting())
-    else {
+    let (Some(metric), Some((context, sign))) = (vehicles.metrics.online_ratio, out.counting()) else {
         return;
     };
     let at = levels(vehicles.everywhere, now.fix.route, now.fix.district);
     let off = TimeMs(now.time.0 + ONLINE_MS);
     let day_ends = TimeMs(vehicles.service_days.next_after(now.time.0));
-    let was =
-        before.map(|before| levels(vehicles.everywhere, before.fix.route, before.fix.district));
-    let was_off = before
-        .map(|before| TimeMs(before.time.0 + ONLINE_MS))
-        .filter(|off| now.time < *off);
-    let same_day =
-        before.is_some_and(|before| vehicles.service_days.next_after(before.time.0) == day_ends.0);
+    let was = before.map(|before| levels(vehicles.everywhere, before.fix.route, before.fix.district));
+    let was_off = before.map(|before| TimeMs(before.time.0 + ONLINE_MS)).filter(|off| now.time < *off);
+    let same_day = before.is_some_and(|before| vehicles.service_days.next_after(before.time.0) == day_ends.0);
     for (level, place) in at.iter().enumerate() {
         let here = std::slice::from_ref(place);
         let there = was.as_ref().map(|was| std::slice::from_ref(&was[level]));

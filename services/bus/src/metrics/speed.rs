@@ -19,12 +19,5 @@ pub fn step(vehicles: &Vehicles, before: &Seen, now: &Seen, out: &mut Sign<'_, '
         return;
     }
     let at = levels(vehicles.everywhere, now.fix.route, now.fix.district);
-    context.add(
-        metric,
-        &at,
-        now.time,
-        sign * distance_mm(&before.fix, &now.fix),
-        sign * gap,
-        sign,
-    );
+    context.add(metric, &at, now.time, sign * distance_mm(&before.fix, &now.fix), sign * gap, sign);
 }

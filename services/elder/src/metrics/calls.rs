@@ -6,25 +6,12 @@ use super::Metrics;
 use crate::entity::Call;
 
 /// Counts a call (`sign` 1) or takes back what it counted before (−1).
-pub fn count(
-    metrics: Metrics,
-    everywhere: KeyId,
-    elsewhere: KeyId,
-    call: &Call,
-    sign: i64,
-    context: &mut Context<'_>,
-) {
-    let (Some(metric), Some(placed), Some(category)) =
-        (metrics.calls, call.placed(), call.category())
-    else {
+pub fn count(metrics: Metrics, everywhere: KeyId, elsewhere: KeyId, call: &Call, sign: i64, context: &mut Context<'_>) {
+    let (Some(metric), Some(placed), Some(category)) = (metrics.calls, call.placed(), call.category()) else {
         return;
     };
     let district = call.district().unwrap_or(elsewhere);
-    let both = format!(
-        "{}/{}",
-        context.board.keys.name(district),
-        context.board.keys.name(category)
-    );
+    let both = format!("{}/{}", context.board.keys.name(district), context.board.keys.name(category));
     let both = context.key(&both);
     let at = [
         (Level::City, everywhere),

@@ -10,13 +10,7 @@ use super::Metrics;
 use crate::entity::Case;
 
 /// Counts a case (`sign` 1) or takes back what it counted before (−1).
-pub fn count(
-    metrics: Metrics,
-    everywhere: KeyId,
-    case: &Case,
-    sign: i64,
-    context: &mut Context<'_>,
-) {
+pub fn count(metrics: Metrics, everywhere: KeyId, case: &Case, sign: i64, context: &mut Context<'_>) {
     let (Some((raised, closed)), Some(district)) = (case.open(), case.district()) else {
         return;
     };
@@ -27,8 +21,7 @@ pub fn count(
             context.shift(metric, &at, closed, -sign, 0, 0);
         }
     }
-    if let (Some(metric), Some(in_time)) = (metrics.sos_ack_60s_ratio, case.acknowledged_in_time())
-    {
+    if let (Some(metric), Some(in_time)) = (metrics.sos_ack_60s_ratio, case.acknowledged_in_time()) {
         context.add(metric, &at, raised, sign * i64::from(in_time), sign, sign);
     }
 }

@@ -8,47 +8,20 @@ use yiping_window::{Context, KeyId, Level, timeline::Sign};
 
 use crate::entity::{Lot, Lots, Space};
 
-pub fn changed(
-    lots: &Lots,
-    before: &Lot,
-    after: &Lot,
-    time: TimeMs,
-    heard: i64,
-    out: &mut Sign<'_, '_>,
-) {
+pub fn changed(lots: &Lots, before: &Lot, after: &Lot, time: TimeMs, heard: i64, out: &mut Sign<'_, '_>) {
     let Some((context, sign)) = out.counting() else {
         return;
     };
     let at = |lot: &Lot| {
-        lot.key.zip(lot.district).map(|(key, district)| {
-            [
-                (Level::City, lots.everywhere),
-                (Level::District, district),
-                (Level::Lot, key),
-            ]
-        })
+        lot.key
+            .zip(lot.district)
+            .map(|(key, district)| [(Level::City, lots.everywhere), (Level::District, district), (Level::Lot, key)])
     };
     let (was, is) = (before.total(), after.total());
     match (at(before), at(after)) {
         (Some(there), Some(here)) if there != here => {
-            shift(
-                lots,
-                context,
-                &there,
-                time,
-                difference(was, Space::default()),
-                0,
-                sign,
-            );
-            shift(
-                lots,
-                context,
-                &here,
-                time,
-                difference(Space::default(), is),
-                heard,
-                sign,
-            );
+            shift(lots, context, &there, time, difference(was, Space::default()), 0, sign);
+            shift(lots, context, &here, time, difference(Space::default(), is), heard, sign);
         }
         (_, Some(here)) => shift(lots, context, &here, time, difference(was, is), heard, sign),
         (_, None) => {}
@@ -62,14 +35,7 @@ pub fn changed(
     for floor in floors {
         let change = difference(before.floor(floor), after.floor(floor));
         if change != Change::default() {
-            context.shift(
-                metric,
-                &[(Level::Floor, floor)],
-                time,
-                sign * change.free,
-                sign * change.known,
-                0,
-            );
+            context.shift(metric, &[(Level::Floor, floor)], time, sign * change.free, sign * change.known, 0);
         }
     }
 }
@@ -108,13 +74,6 @@ fn shift(
     if let Some(metric) = lots.metrics.occupancy_ratio
         && (change.occupied != 0 || change.capacity != 0 || heard != 0)
     {
-        context.shift(
-            metric,
-            at,
-            time,
-            sign * change.occupied,
-            sign * change.capacity,
-            sign * heard,
-        );
+        context.shift(metric, at, time, sign * change.occupied, sign * change.capacity, sign * heard);
     }
 }

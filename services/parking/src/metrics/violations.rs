@@ -20,10 +20,6 @@ pub fn snapshot(
     if (0..=snapshot.capacity).contains(&snapshot.occupied) {
         return;
     }
-    let at = [
-        (Level::City, everywhere),
-        (Level::District, unit.district),
-        (Level::Lot, unit.lot),
-    ];
+    let at = [(Level::City, everywhere), (Level::District, unit.district), (Level::Lot, unit.lot)];
     context.add(metric, &at, time, 1, 1, 1);
 }

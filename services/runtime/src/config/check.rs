@@ -45,7 +45,8 @@ impl Config {
             ("admin.listen", self.admin.listen.port()),
         ];
         let embedded = self.clickhouse_url().starts_with("embedded:");
-        let served = [("clickhouse.http_port", self.clickhouse.http_port), ("clickhouse.tcp_port", self.clickhouse.tcp_port)];
+        let served =
+            [("clickhouse.http_port", self.clickhouse.http_port), ("clickhouse.tcp_port", self.clickhouse.tcp_port)];
         for (key, port) in listens.into_iter().chain(served.into_iter().filter(|_| embedded)) {
             if port == 0 {
                 continue;
@@ -79,7 +80,10 @@ impl Config {
         faults.range("gateway.max_body_bytes", self.gateway.max_body_bytes, 1024, 256 << 20);
         faults.range("store.run_ahead", self.store.run_ahead, 1_000, 100_000_000);
         if self.gateway.max_in_flight_bytes < self.gateway.max_body_bytes {
-            faults.add("gateway.max_in_flight_bytes", "is less than gateway.max_body_bytes: a largest body could never enter");
+            faults.add(
+                "gateway.max_in_flight_bytes",
+                "is less than gateway.max_body_bytes: a largest body could never enter",
+            );
         }
         faults.span("gateway.append_timeout".into(), self.gateway.append_timeout, SECOND / 10, SECOND * 60);
         faults.span("store.flush".into(), self.store.flush, SECOND / 100, SECOND * 60);
@@ -96,7 +100,8 @@ impl Config {
             faults.add("city.profile", format!("there is no folder {}", profile.display()));
         }
         if let Some(tokens) = self.gateway.tokens.as_deref().filter(|file| !file.is_file()) {
-            faults.add("gateway.tokens", format!("there is no file {}; `yiping token new` makes one", tokens.display()));
+            faults
+                .add("gateway.tokens", format!("there is no file {}; `yiping token new` makes one", tokens.display()));
         }
         if self.data_dir.0 == Path::new("") || self.data_dir.0.is_file() {
             faults.add("data_dir", format!("{:?} is no folder", self.data_dir.0.display().to_string()));
@@ -107,7 +112,9 @@ impl Config {
 fn brokers(rest: &str) -> bool {
     rest.strip_prefix("//").is_some_and(|list| {
         list.split(',').all(|broker| {
-            broker.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|p| p > 0))
+            broker
+                .rsplit_once(':')
+                .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|p| p > 0))
         })
     })
 }

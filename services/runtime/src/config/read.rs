@@ -5,10 +5,10 @@
 
 use std::path::Path;
 
+use super::{Config, ConfigErrors, Fault, Secret};
 use figment::providers::{Format, Serialized, Toml};
 use figment::value::{Dict, Map, Num, Value};
 use figment::{Figment, Metadata, Profile, Provider};
-use super::{Config, ConfigErrors, Fault, Secret};
 
 const PREFIX: &str = "YIPING_";
 /// Keys that may be set by the environment although they stand in no section.
@@ -23,7 +23,10 @@ impl Config {
     }
 
     /// As [`Config::load`], with the environment given.
-    pub fn load_with(path: Option<&Path>, env: impl IntoIterator<Item = (String, String)>) -> Result<Self, ConfigErrors> {
+    pub fn load_with(
+        path: Option<&Path>,
+        env: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigErrors> {
         let mut faults = Vec::new();
         let defaults = Figment::from(Serialized::defaults(Self::default()));
         let mut file = Figment::new();
@@ -90,7 +93,14 @@ impl Config {
 }
 
 /// Collects the leaves of `tree`, and the keys that `known` has not.
-fn walk(tree: &Value, known: &Value, at: &str, given: &Given, leaves: &mut Vec<(String, Value)>, faults: &mut Vec<Fault>) {
+fn walk(
+    tree: &Value,
+    known: &Value,
+    at: &str,
+    given: &Given,
+    leaves: &mut Vec<(String, Value)>,
+    faults: &mut Vec<Fault>,
+) {
     let (Some(dict), Some(names)) = (tree.as_dict(), known.as_dict()) else { return };
     for (name, value) in dict {
         let key = if at.is_empty() { name.clone() } else { format!("{at}.{name}") };
@@ -126,7 +136,8 @@ impl Given {
         for (key, text) in &self.env {
             // A secret of digits only must stay a text, with its zeros.
             let is_text = key.starts_with(FOREIGN) || key.ends_with("password");
-            let value = if is_text { Value::from(text.as_str()) } else { text.parse().unwrap_or_else(|never| match never {}) };
+            let value =
+                if is_text { Value::from(text.as_str()) } else { text.parse().unwrap_or_else(|never| match never {}) };
             all = all.merge((key.as_str(), value));
         }
         Ok(all.extract()?)
@@ -194,11 +205,17 @@ pub(super) mod span {
 
     pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
         let span = match <Value as Deserialize>::deserialize(from)? {
-            Value::Num(_, seconds) => super::whole_number(seconds).and_then(|s| u64::try_from(s).ok()).map(Duration::from_secs),
-            Value::String(_, text) => text.parse::<SignedDuration>().ok().and_then(|span| Duration::try_from(span).ok()),
+            Value::Num(_, seconds) => {
+                super::whole_number(seconds).and_then(|s| u64::try_from(s).ok()).map(Duration::from_secs)
+            }
+            Value::String(_, text) => {
+                text.parse::<SignedDuration>().ok().and_then(|span| Duration::try_from(span).ok())
+            }
             _ => None,
         };
-        span.ok_or_else(|| D::Error::custom("expected a length of time such as \"90s\", \"10m\", \"24h\", or a number of seconds"))
+        span.ok_or_else(|| {
+            D::Error::custom("expected a length of time such as \"90s\", \"10m\", \"24h\", or a number of seconds")
+        })
     }
 
     pub fn serialize<S: Serializer>(span: &Duration, to: S) -> Result<S::Ok, S::Error> {
