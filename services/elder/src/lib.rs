@@ -26,6 +26,10 @@ use metrics::{Metrics, calls, sos};
 /// What nothing was heard of for this long behind the horizon is forgotten (open cases apart); what it contributed stays.
 const FORGET_MS: i64 = 60 * 60 * 1_000;
 
+/// A closed case is known for so long: told again that it was raised, it must not open once more. About 40 a day, so that it costs
+/// nothing.
+const FORGET_CASE_MS: i64 = 30 * 24 * 60 * 60 * 1_000;
+
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Elder {
     calls: HashMap<EntityId, Call, ByEntity>,
@@ -76,6 +80,7 @@ impl Domain for Elder {
     fn settle(&mut self, horizon: TimeMs) {
         let forgotten = TimeMs(horizon.0 - FORGET_MS);
         self.calls.retain(|_, call| call.newest().is_some_and(|newest| newest > forgotten));
+        let forgotten = TimeMs(horizon.0 - FORGET_CASE_MS);
         self.cases.retain(|_, case| case.is_open() || case.newest().is_some_and(|newest| newest > forgotten));
     }
 

@@ -198,6 +198,15 @@ fn i5_a_case_raised_thirty_hours_ago_is_open_today() {
 }
 
 #[test]
+fn i5_a_closed_case_that_is_raised_again_days_later_stays_closed() {
+    // closed 10:00:30; two days later the platform sends the raise of 10:00:00 once more, far behind the horizon
+    let log = log().at("10:00:00", "sos", sos("a", "raised")).at("10:00:30", "sos", sos("a", "closed"));
+    let log = log.at("22T10:00:00", "call", call("x", "offered", "life_care", "荣成市"));
+    let figures = log.at("10:00:00", "sos", sos("a", "raised")).tick("22T10:05:00").figures::<Elder>();
+    assert_eq!(open(&figures, "22T10:03:00"), Some(0.0));
+}
+
+#[test]
 fn i5_an_offer_too_late_for_its_window_takes_no_counted_call_away() {
     // answered at 10:10 after 8 min: counted at 10:02. More than 24 h later its offer of 09:58 comes: too late, waits for `heal`
     let mut answered = call("a", "answered", "life_care", "环翠区");
