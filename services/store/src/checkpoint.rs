@@ -65,6 +65,8 @@ const FORMAT: u16 = 1;
 /// Largest segment, before compression.
 const SEGMENT_BYTES: usize = 4 << 20;
 const ZSTD_LEVEL: i32 = 3;
+/// Segments of about so many bytes, compressed, are written at once.
+const INSERT_BYTES: usize = 8 << 20;
 /// A segment that is there is written again once an hour, so that no pruning takes one that a manifest is about to name:
 /// orphans live at least twice as long.
 const REWRITE_AFTER: Duration = Duration::from_secs(3_600);
@@ -123,13 +125,24 @@ impl Store {
 
         let there = self.young_segments(&manifest.segments).await?;
         let mut written = there;
+        // every insert is a flush to the disk: many small segments go in one
+        let (mut waiting, mut waiting_bytes) = (Vec::new(), 0);
         for (hash, chunk) in segments {
             if !written.insert(hash.clone()) {
                 continue;
             }
             let data = zstd::bulk::compress(chunk, ZSTD_LEVEL)
                 .map_err(|error| StoreError::Checkpoint(format!("zstd: {error}")))?;
-            self.insert("checkpoint_segments", &[&Segment { hash, data, written_at: now }]).await?;
+            waiting_bytes += data.len();
+            waiting.push(Segment { hash, data, written_at: now });
+            if waiting_bytes >= INSERT_BYTES {
+                self.insert("checkpoint_segments", &waiting.iter().collect::<Vec<_>>()).await?;
+                waiting.clear();
+                waiting_bytes = 0;
+            }
+        }
+        if !waiting.is_empty() {
+            self.insert("checkpoint_segments", &waiting.iter().collect::<Vec<_>>()).await?;
         }
         self.insert("checkpoint_manifests", &[&manifest]).await
     }
