@@ -64,7 +64,7 @@ fn the_bytes_of_seed_1_are_known() {
     let bytes = lines.iter().flat_map(|line| line.json.bytes());
     let fnv1a =
         bytes.fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3));
-    assert_eq!(format!("{} lines, {fnv1a:016x}", lines.len()), "27604 lines, 87441c14adec6ea5");
+    assert_eq!(format!("{} lines, {fnv1a:016x}", lines.len()), "27203 lines, 17203a3a98eb630d");
 }
 
 #[test]
@@ -139,7 +139,8 @@ fn all_types_appear_within_a_day_in_the_city_s_numbers() {
     within("city.elder.sos raised", 2, 6);
     within("city.elder.order created", 1, 12);
     within("city.elder.callback ", 1, 12);
-    within("city.elder.heartbeat", 27_000, 28_900);
+    // 200 devices, one sign of life in half an hour, some of them silent for spells
+    within("city.elder.heartbeat", 9_000, 9_650);
     within("city.source.heartbeat", 4 * 24 * 240, 12 * 24 * 360);
 }
 
