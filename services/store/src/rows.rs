@@ -231,7 +231,7 @@ impl Batch {
 pub enum MetricKind {
     /// value = Σnum × num_scale, denominator 1.
     Count,
-    /// As count.
+    /// As count; n = Σden: how many lots, cases … stand behind it.
     Gauge,
     /// value = numerator / denominator × value_scale, n = Σden (as it is summed, or the constant).
     Ratio,

@@ -26,7 +26,8 @@ async fn i8_two_partitions_merge_into_one_row_of_each_kind() {
     let two = |metric: &str, a, b| vec![row(metric, T0, 0, 7, a), row(metric, T0, 1, 9, b)];
     let rows = [
         two("merge.count", (3, 0, 3), (4, 0, 4)),
-        two("merge.gauge", (30, 0, 1), (-4, 0, 1)),
+        // a gauge's denominator counts what speaks, which is its n
+        two("merge.gauge", (30, 1, 0), (-4, 1, 0)),
         two("merge.ratio", (3, 4, 4), (4, 4, 4)),
         two("merge.fleet_ratio", (600, 650, 650), (786, 700, 700)),
         // 10 km in 20 min, 20 km in 30 min; in mm and ms
