@@ -89,7 +89,7 @@ pub struct ConfigArgs {
 #[derive(Debug, Args)]
 pub struct RunArgs {
     /// all, or some of: gateway bus parking hotline elder wall (see `yiping targets`)
-    #[arg(long, required = true, value_delimiter = ',')]
+    #[arg(long, required = true, value_delimiter = ',', value_parser = target)]
     pub target: Vec<String>,
     #[command(flatten)]
     pub config: ConfigArgs,
@@ -206,6 +206,11 @@ pub struct TokenNewArgs {
     pub rights: Vec<String>,
     #[command(flatten)]
     pub config: ConfigArgs,
+}
+
+/// The name of a target; an unknown one lists the valid ones.
+fn target(name: &str) -> Result<String, String> {
+    crate::targets::parts(&[name.to_owned()]).map(|_| name.to_owned()).map_err(|error| error.to_string())
 }
 
 fn time(text: &str) -> Result<TimeMs, String> {

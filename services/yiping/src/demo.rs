@@ -24,10 +24,11 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
     config.check()?;
     std::fs::create_dir_all(&args.data_dir).with_context(|| format!("making {}", args.data_dir.display()))?;
 
-    let made = new_token("demo", Stream::ALL.to_vec(), vec!["*".to_owned()], BTreeSet::from([Right::SetReceived]))?;
-    made.save(&config.tokens_path())?;
     let parts = TARGETS[0].parts;
     let mut process = Process::build(config, parts).await?;
+    // only now: a demo that already runs on this folder keeps its token, and this one has been told so
+    let made = new_token("demo", Stream::ALL.to_vec(), vec!["*".to_owned()], BTreeSet::from([Right::SetReceived]))?;
+    made.save(&process.config.tokens_path())?;
     process.endpoints.token = Some(made.secret.clone());
     process.endpoints.write(&args.data_dir).context("writing endpoints.json")?;
 

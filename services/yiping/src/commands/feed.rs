@@ -45,6 +45,9 @@ pub fn feed_test(args: FeedTestArgs) -> anyhow::Result<()> {
         for (kind, count) in &tally.events {
             eprintln!("  {kind}: {count}");
         }
+        if tally.rows > 0 && tally.failed_rows == tally.rows {
+            anyhow::bail!("no row could be read: is --format right (ndjson, csv, gtfs-rt, gtfs-rt-json)?");
+        }
     }
     Ok(())
 }
