@@ -1,5 +1,6 @@
 //! What can go wrong with a log, and whether trying again can help.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -22,6 +23,10 @@ pub enum LogError {
     NotAssigned { topic: String, partition: Partition },
     #[error("a record of {bytes} bytes is larger than the log takes")]
     TooLarge { bytes: usize },
+    #[error("there is no log in {}", .0.display())]
+    NoLog(PathBuf),
+    #[error("the log was opened for reading only")]
+    ReadOnly,
     #[error("the log is closed")]
     Closed,
     #[error("the log's folder: {0}")]

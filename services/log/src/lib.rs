@@ -29,7 +29,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-pub use embedded::{EmbeddedLog, Retention};
+pub use embedded::{EmbeddedLog, EmbeddedReader, Retention};
 pub use error::{LogError, Result};
 pub use kafka::KafkaLog;
 pub use memory::MemoryLog;
@@ -134,6 +134,21 @@ pub async fn open(url: &str, options: &BTreeMap<String, String>) -> Result<Arc<d
         Some(("embedded", dir)) if !dir.is_empty() => {
             Ok(Arc::new(EmbeddedLog::open(Path::new(dir), Retention::read(options)?).await?))
         }
+        _ => open_kafka(url, options),
+    }
+}
+
+/// Opens a log that is there, to look at it: also the embedded log of a process that runs. Nothing is made, removed by
+/// retention, or written; what would do so fails with [`LogError::ReadOnly`] (embedded), and is left to the caller (Kafka).
+pub async fn open_to_read(url: &str, options: &BTreeMap<String, String>) -> Result<Arc<dyn Log>> {
+    match url.split_once(':') {
+        Some(("embedded", dir)) if !dir.is_empty() => Ok(Arc::new(EmbeddedReader::open(Path::new(dir)).await?)),
+        _ => open_kafka(url, options),
+    }
+}
+
+fn open_kafka(url: &str, options: &BTreeMap<String, String>) -> Result<Arc<dyn Log>> {
+    match url.split_once(':') {
         Some(("kafka", rest)) => match rest.strip_prefix("//").map(|brokers| brokers.trim_end_matches('/')) {
             Some(brokers) if !brokers.is_empty() => Ok(Arc::new(KafkaLog::open(brokers, options)?)),
             _ => Err(LogError::BadUrl(url.to_owned())),

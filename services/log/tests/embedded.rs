@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use yiping_log::{EmbeddedLog, Log, NewRecord, Poll, Retention};
+use yiping_log::{EmbeddedLog, EmbeddedReader, Log, LogError, NewRecord, Poll, Retention, open_to_read};
 
 const FOLDER: &str = "YIPING_LOG_TEST_FOLDER";
 
@@ -191,4 +191,57 @@ async fn retention_by_age_and_size_goes_from_the_front_and_offsets_go_on() {
     assert_eq!(log.range("city.test", 0).await.unwrap(), (5_000, 5_000));
     assert_eq!(log.append(vec![record(0, "new".to_owned())]).await.unwrap(), [(0, 5_000)]);
     assert_eq!(log.read("city.test", 0, 0, 10).await.unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_sees_what_a_running_log_appends_and_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = open(folder.path()).await;
+    log.ensure_topic("city.test", 2).await.unwrap();
+    log.append(vec![record(1, "before".to_owned())]).await.unwrap();
+    let reader = EmbeddedReader::open(folder.path()).await.unwrap();
+    assert_eq!(reader.partitions("city.test").await.unwrap(), 2);
+    assert_eq!(reader.fingerprint("city.test").await.unwrap(), log.fingerprint("city.test").await.unwrap());
+    log.append(vec![record(1, "meanwhile".to_owned())]).await.unwrap();
+    assert_eq!(reader.range("city.test", 1).await.unwrap(), (0, 2));
+    assert_eq!(reader.read("city.test", 1, 0, 10).await.unwrap(), log.read("city.test", 1, 0, 10).await.unwrap());
+
+    assert!(matches!(reader.append(vec![record(1, "no".to_owned())]).await, Err(LogError::ReadOnly)));
+    assert!(matches!(reader.ensure_topic("city.new", 1).await, Err(LogError::ReadOnly)));
+    assert!(matches!(reader.partitions("city.new").await, Err(LogError::UnknownTopic(_))));
+    assert_eq!(log.range("city.test", 1).await.unwrap(), (0, 2));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_reads_what_a_killed_process_left_and_makes_no_log() {
+    let folder = tempfile::tempdir().unwrap();
+    {
+        let log = open(folder.path()).await;
+        log.ensure_topic("city.test", 1).await.unwrap();
+    }
+    // killed while it holds the log open: the newest records are in the write-ahead file only
+    let mut holder = other_process("child_appends_and_waits", folder.path());
+    let reader = open_to_read(&format!("embedded:{}", folder.path().display()), &BTreeMap::new()).await.unwrap();
+    let begun = Instant::now();
+    while reader.range("city.test", 0).await.unwrap().1 == 0 {
+        assert!(begun.elapsed() < Duration::from_secs(30), "the other process appended nothing");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    drop(reader);
+    let reader = EmbeddedReader::open(folder.path()).await.unwrap();
+    assert_eq!(&*reader.read("city.test", 0, 0, 10).await.unwrap()[0].payload, b"the last word");
+
+    let nowhere = folder.path().join("nowhere");
+    assert!(matches!(EmbeddedReader::open(&nowhere).await, Err(LogError::NoLog(_))));
+    assert!(!nowhere.exists(), "looking for a log made one");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "run as a process of its own by the test above, and killed"]
+async fn child_appends_and_waits() {
+    let log = open(Path::new(&std::env::var(FOLDER).unwrap())).await;
+    log.append(vec![record(0, "the last word".to_owned())]).await.unwrap();
+    std::future::pending::<()>().await;
 }

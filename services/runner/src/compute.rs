@@ -1,15 +1,23 @@
 //! The same machines offline: files in, the last revision of every row out. What a batch job over the complete log says, and what
 //! the live figures must equal.
 
-use std::{collections::HashMap, io};
+use std::{
+    collections::{BTreeMap, HashMap},
+    io,
+};
 
-use anyhow::Context;
+use anyhow::{Context, bail, ensure};
 use serde::Serialize;
 use yiping_catalogue::{Catalogue, Sums};
 use yiping_city::City;
 use yiping_event::{Data, Stream, TimeMs, decode};
 use yiping_log::partition_for_key;
 use yiping_window::{Counters, Domain, Input, Machine, Output, Row, Settings, Span};
+
+use crate::export::exported;
+
+/// More than any topic has; beyond it a number is taken for a mistake, not for memory to be filled.
+const MOST_PARTITIONS: u32 = 4_096;
 
 /// A row with the columns of `city.metrics`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -50,10 +58,14 @@ struct Part {
 
 type Id = (String, &'static str, String, &'static str, i64);
 
-/// Runs a stream's machine over lines of events, in their order. `spans`: only these.
+/// Runs a stream's machine over lines, in their order. `spans`: only these.
+///
+/// Lines are events, spread over `partitions` by their keys; or all of them are of a log's export: then every record goes to its own
+/// partition's machine, with its offset and its append time. A partition that an export says nothing of has no part in any figure, so
+/// it needs no mention.
 ///
 /// # Errors
-/// When lines can't be read, or the settings are wrong.
+/// When lines can't be read, when events and an export are mixed, when an export's offsets don't grow, or the settings are wrong.
 pub fn compute<D: Domain>(
     stream: Stream,
     catalogue: &Catalogue,
@@ -64,34 +76,59 @@ pub fn compute<D: Domain>(
     lines: impl Iterator<Item = io::Result<Vec<u8>>>,
 ) -> anyhow::Result<Computed> {
     let specs = catalogue.specs(stream, spans);
+    let machine =
+        || Machine::new(stream, &specs, settings.clone()).map_err(|error| anyhow::anyhow!("settings: {error}"));
     let partitions = partitions.max(1);
-    let mut machines: Vec<Machine<D>> = (0..partitions)
-        .map(|_| Machine::new(stream, &specs, settings.clone()).map_err(|error| anyhow::anyhow!("settings: {error}")))
-        .collect::<Result<_, _>>()?;
-    let mut windows = Windows { partitions: partitions as usize, rows: HashMap::new() };
+    let mut machines: Vec<Machine<D>> = (0..partitions).map(|_| machine()).collect::<Result<_, _>>()?;
+    let mut windows = Windows::default();
     let mut codes: HashMap<&'static str, u64> = HashMap::new();
     let mut computed = Computed::default();
     let mut out = Output::default();
+    let mut of_export: Option<bool> = None;
     let mut offset = 0;
-    for line in lines {
+    for (line, number) in lines.zip(1_u64..) {
         let line = line.context("reading events")?;
         if line.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
-        let Some(targets) = targets(&line, stream, partitions) else {
-            computed.others += 1;
-            continue;
-        };
-        for partition in targets {
-            machines[partition as usize].apply(Input { offset, append: None, payload: &line }, &mut out);
+        let record = exported(&line).with_context(|| format!("line {number} of an export"))?;
+        if *of_export.get_or_insert(record.is_some()) != record.is_some() {
+            bail!("line {number}: events and lines of an export (yiping log export) can't be mixed; give either");
+        }
+        if let Some(record) = record {
+            let partition = record.partition;
+            ensure!(partition < MOST_PARTITIONS, "line {number}: {partition} is no partition");
+            while machines.len() <= partition as usize {
+                machines.push(machine()?);
+            }
+            let machine = &mut machines[partition as usize];
+            ensure!(
+                machine.offset().is_none_or(|before| before < record.offset),
+                "line {number}: offset {} of partition {partition} does not come after {}; one export of one stream, in its order, is wanted",
+                record.offset,
+                machine.offset().unwrap_or_default(),
+            );
+            machine.apply(
+                Input { offset: record.offset, append: Some(record.append), payload: &record.payload },
+                &mut out,
+            );
             windows.keep(partition, &mut out.rows);
+        } else {
+            let Some(targets) = targets(&line, stream, partitions) else {
+                computed.others += 1;
+                continue;
+            };
+            for partition in targets {
+                machines[partition as usize].apply(Input { offset, append: None, payload: &line }, &mut out);
+                windows.keep(partition, &mut out.rows);
+            }
+            offset += 1;
         }
         for (_, reject) in out.rejects.drain(..) {
             *codes.entry(reject.code.as_str()).or_default() += 1;
         }
         out.live.clear();
         out.late.clear();
-        offset += 1;
     }
     let newest = machines.iter().filter_map(Machine::last_event).max();
     if let Some(newest) = newest {
@@ -135,18 +172,19 @@ fn targets(line: &[u8], stream: Stream, partitions: u32) -> Option<std::ops::Ran
     Some(partition..partition + 1)
 }
 
+/// Each window's newest revision, by partition.
+#[derive(Default)]
 struct Windows {
-    partitions: usize,
-    rows: HashMap<Id, Vec<Option<Part>>>,
+    rows: HashMap<Id, BTreeMap<u32, Part>>,
 }
 
 impl Windows {
     fn keep(&mut self, partition: u32, rows: &mut Vec<Row>) {
         for row in rows.drain(..) {
             let id = (row.metric, row.level.as_str(), row.key, row.span.as_str(), row.end.0);
-            let parts = self.rows.entry(id).or_insert_with(|| (0..self.partitions).map(|_| None).collect());
             let sums = Sums { num: row.num, den: row.den, n: row.n, hist: row.hist };
-            parts[partition as usize] = Some(Part { sums, gone: row.gone, revision: (1 << 48) | row.offset });
+            let part = Part { sums, gone: row.gone, revision: (1 << 48) | row.offset };
+            self.rows.entry(id).or_default().insert(partition, part);
         }
     }
 
@@ -154,7 +192,7 @@ impl Windows {
         let days = yiping_window::span::Days::new(city.zone.clone());
         let mut rows: Vec<(Id, OfflineRow)> = Vec::with_capacity(self.rows.len());
         for (id, parts) in self.rows {
-            let parts: Vec<Part> = parts.into_iter().flatten().collect();
+            let parts: Vec<Part> = parts.into_values().collect();
             let (Some(entry), false) = (catalogue.entry(&id.0), parts.iter().all(|part| part.gone)) else {
                 continue;
             };

@@ -9,11 +9,13 @@
 //! | `checkpoint.rs` | a machine as parts, and back |
 //! | `gauges.rs` | what the process says of itself to Prometheus |
 //! | `compute.rs` | the same machine offline, over files |
+//! | `export.rs` | a log's records as lines of such a file |
 //!
 //! This crate must not know what a stream is about: a domain comes in as a type.
 
 mod checkpoint;
 mod compute;
+mod export;
 mod flush;
 mod gauges;
 mod partition;
@@ -25,6 +27,7 @@ use yiping_runtime::config::Stream as StreamConfig;
 use yiping_window::Settings;
 
 pub use compute::{Computed, OfflineRow, compute};
+pub use export::{export_line, log_time};
 pub use rows::{constants, defs, expected_sources};
 pub use service::{Deps, run};
 

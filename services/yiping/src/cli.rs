@@ -34,18 +34,27 @@ pub enum Command {
     Simulate(SimulateArgs),
     /// Recorded data into a running gateway
     Replay(ReplayArgs),
-    /// The metric rows of files of events, offline, as NDJSON
+    /// The metric rows of files of events or of a log's export, offline, as NDJSON
     Compute(ComputeArgs),
     /// Brings ClickHouse's schema up to date
     Migrate(ConfigArgs),
     /// Reads the configuration and names every fault at once
     Check(ConfigArgs),
+    /// A stream's log
+    #[command(subcommand)]
+    Log(LogCommand),
     /// Departments' own payloads
     #[command(subcommand)]
     Feed(FeedCommand),
     /// Departments' tokens
     #[command(subcommand)]
     Token(TokenCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum LogCommand {
+    /// Its records as NDJSON, for `compute` and for people; also while the system runs
+    Export(LogExportArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -172,6 +181,7 @@ pub struct ComputeArgs {
     pub stream: Stream,
     #[command(flatten)]
     pub config: ConfigArgs,
+    /// How many partitions events are spread over; the records of an export (yiping log export) stay in their own
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub partitions: u32,
     /// Only these, such as 1h,day,now
@@ -180,8 +190,30 @@ pub struct ComputeArgs {
     /// A file, or - for stdout
     #[arg(long)]
     pub out: PathBuf,
+    /// NDJSON of events, or of one log's export
     #[arg(required = true)]
     pub files: Vec<PathBuf>,
+}
+
+/// Each partition in its order, one after the other; the records that were there when it began.
+#[derive(Debug, Args)]
+pub struct LogExportArgs {
+    #[arg(long)]
+    pub stream: Stream,
+    /// Only records with this log time or a later one (`receivedtime`, else the append time); RFC 3339, with offset
+    #[arg(long, value_parser = time)]
+    pub from: Option<TimeMs>,
+    /// Only records with a log time before this
+    #[arg(long, value_parser = time)]
+    pub to: Option<TimeMs>,
+    /// Another log than the configured one: embedded:DIR or kafka://host:port,…
+    #[arg(long)]
+    pub log_url: Option<String>,
+    /// A file, or - for stdout
+    #[arg(long, default_value = "-")]
+    pub out: PathBuf,
+    #[command(flatten)]
+    pub config: ConfigArgs,
 }
 
 #[derive(Debug, Args)]

@@ -2,6 +2,7 @@
 
 mod compute;
 mod feed;
+mod log;
 mod simulate;
 
 use std::io::Write;
@@ -18,6 +19,7 @@ use crate::{
 
 pub use compute::compute;
 pub use feed::{feed_test, replay};
+pub use log::log_export;
 pub use simulate::simulate;
 
 pub fn targets() -> anyhow::Result<()> {

@@ -56,6 +56,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Compute(args) => commands::compute(args),
         Command::Migrate(args) => block_on(commands::migrate(args)),
         Command::Check(args) => commands::check(args),
+        Command::Log(cli::LogCommand::Export(args)) => commands::log_export(args),
         Command::Feed(cli::FeedCommand::Test(args)) => commands::feed_test(args),
         Command::Token(cli::TokenCommand::New(args)) => commands::token_new(args),
     }

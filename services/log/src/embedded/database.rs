@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use crate::local::lock;
 use crate::{LogError, Offset, Result};
@@ -74,6 +74,21 @@ pub(super) fn open_groups(dir: &Path) -> Result<Connection> {
     open(&dir.join("groups.db"), "NORMAL", GROUP_TABLES)
 }
 
+/// The log as it is there: nothing is made, changed or cleaned, and whoever writes to it doesn't notice (WAL).
+pub(super) fn open_log_to_read(dir: &Path) -> Result<Connection> {
+    let path = dir.join("log.db");
+    if !path.is_file() {
+        return Err(LogError::NoLog(dir.to_owned()));
+    }
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    connection.busy_timeout(BUSY)?;
+    match connection.pragma_query_value(None, "user_version", |row| row.get(0))? {
+        0 => Err(LogError::NoLog(dir.to_owned())),
+        found if found > FORMAT => Err(LogError::Format { found, known: FORMAT }),
+        _ => Ok(connection),
+    }
+}
+
 fn open(path: &Path, synchronous: &str, tables: &str) -> Result<Connection> {
     let mut connection = Connection::open(path)?;
     connection.busy_timeout(BUSY)?;
@@ -114,12 +129,14 @@ fn turn_wal_on(connection: &Connection) -> Result<()> {
 /// Connections for reading: one for each read at the same time, kept for the next.
 pub(super) struct Readers {
     dir: PathBuf,
+    open: fn(&Path) -> Result<Connection>,
     idle: Mutex<Vec<Connection>>,
 }
 
 impl Readers {
-    pub fn new(dir: PathBuf) -> Self {
-        Self { dir, idle: Mutex::default() }
+    /// `open`: [`open_log`], or [`open_log_to_read`].
+    pub fn new(dir: PathBuf, open: fn(&Path) -> Result<Connection>) -> Self {
+        Self { dir, open, idle: Mutex::default() }
     }
 
     /// Runs a read. Blocks on the disk: for a thread that may.
@@ -127,7 +144,7 @@ impl Readers {
         let idle = lock(&self.idle).pop();
         let connection = match idle {
             Some(connection) => connection,
-            None => open_log(&self.dir)?,
+            None => (self.open)(&self.dir)?,
         };
         let result = read(&connection);
         lock(&self.idle).push(connection);

@@ -5,6 +5,7 @@
 
 mod database;
 mod groups;
+mod reader;
 mod retention;
 mod shelf;
 mod writer;
@@ -21,6 +22,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use crate::local::{LocalConsumer, choose_partition, lock, wall_clock_ms};
 use crate::{Consumer, Log, LogError, NewRecord, Offset, Partition, Record, Result};
 use database::{Readers, open_groups, open_log};
+pub use reader::EmbeddedReader;
 pub use retention::Retention;
 use shelf::{SqliteShelf, blocking, read_records};
 use writer::{Row, Writer};
@@ -47,7 +49,7 @@ impl EmbeddedLog {
             let shelf = Arc::new(SqliteShelf {
                 upkeep: Mutex::new(open_log(&dir)?),
                 groups: Mutex::new(open_groups(&dir)?),
-                readers: Readers::new(dir.clone()),
+                readers: Readers::new(dir.clone(), open_log),
                 topics: Mutex::default(),
                 bell: bell.clone(),
             });

@@ -102,7 +102,7 @@ impl SqliteShelf {
     }
 }
 
-fn load_topic(connection: &Connection, name: &str) -> Result<Topic> {
+pub(super) fn load_topic(connection: &Connection, name: &str) -> Result<Topic> {
     let found = connection
         .prepare_cached("SELECT id, fingerprint FROM topics WHERE name = ?1")?
         .query_row([name], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))
@@ -113,7 +113,7 @@ fn load_topic(connection: &Connection, name: &str) -> Result<Topic> {
     Ok(Topic { fingerprint, slots })
 }
 
-fn read_range(connection: &Connection, slot: Slot) -> Result<(Offset, Offset)> {
+pub(super) fn read_range(connection: &Connection, slot: Slot) -> Result<(Offset, Offset)> {
     let (first, next): (i64, i64) = connection
         .prepare_cached("SELECT first, next FROM partitions WHERE id = ?1")?
         .query_row([slot.0], |row| Ok((row.get(0)?, row.get(1)?)))?;

@@ -1,4 +1,4 @@
-//! `yiping compute`: the very same state machines over files of events.
+//! `yiping compute`: the very same state machines over files of events, or over a log's export.
 
 use std::{
     fs::File,
