@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 use yiping_city::{City, gcj02_to_wgs84};
 use yiping_event::{Code, Data, Datum, Event, Reject, TimeMs, bus::StopKind};
 use yiping_window::{
-    Board, Context, Domain, EntityId, KeyId, LiveRow, Order, Settings, Timeline, dedup::ByEntity, domain::Timer,
-    span::Days,
+    Board, Context, Domain, EntityId, KeyId, LiveRow, NoKey, Order, Settings, Table, Timeline, dedup::ByEntity,
+    domain::Timer, span::Days,
 };
 
 use entity::{Fix, Vehicle, Vehicles};
@@ -32,11 +32,24 @@ const FORGET_MS: i64 = 48 * 60 * 60 * 1_000;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Bus {
-    vehicles: HashMap<EntityId, Timeline<Vehicle, Fix>, ByEntity>,
-    /// Newest departure of each vehicle that told its delay.
-    delays: HashMap<EntityId, TimeMs, ByEntity>,
+    vehicles: Table<Timeline<Vehicle, Fix>>,
+    /// Newest departure of each vehicle that told its delay, by the routes that it drives.
+    delays: Table<TimeMs>,
     #[serde(skip)]
     setup: Option<Setup>,
+}
+
+/// Format 1.
+#[derive(Debug, Deserialize)]
+pub struct V1 {
+    vehicles: HashMap<EntityId, Timeline<Vehicle, Fix>, ByEntity>,
+    delays: HashMap<EntityId, TimeMs, ByEntity>,
+}
+
+impl From<V1> for Bus {
+    fn from(old: V1) -> Self {
+        Bus { vehicles: Table::without_keys(old.vehicles), delays: Table::without_keys(old.delays), setup: None }
+    }
 }
 
 #[derive(Debug)]
@@ -47,6 +60,8 @@ struct Setup {
 }
 
 impl Domain for Bus {
+    type V1 = V1;
+
     fn configure(&mut self, settings: &Settings, board: &mut Board) -> Result<(), String> {
         let city = City::from_text(&settings.profile).map_err(|error| error.to_string())?;
         let metrics = Metrics::of(board);
@@ -81,7 +96,7 @@ impl Domain for Bus {
                     district: context.key(district),
                 };
                 let id = EntityId::of(&[&position.vehicle_id]);
-                let vehicle = self.vehicles.entry(id).or_default();
+                let vehicle = self.vehicles.entry(id, event.key(), Timeline::default);
                 let before = vehicle.newest();
                 let order = Order::of(event);
                 vehicle.insert(&setup.fold, order, fix, context);
@@ -102,7 +117,7 @@ impl Domain for Bus {
             Data::BusStop(stop) if stop.event == StopKind::Departed => {
                 if let Some(scheduled) = stop.scheduled_time {
                     on_time::departed(setup.metrics, setup.fold.everywhere, stop, event.time, scheduled, context);
-                    self.note_delay(stop, event.time, scheduled, context);
+                    self.note_delay(stop, event, scheduled, context);
                 }
             }
             _ => {}
@@ -117,12 +132,21 @@ impl Domain for Bus {
             vehicle.settle(&setup.fold, horizon.0);
         }
         let forgotten = TimeMs(horizon.0 - FORGET_MS);
-        self.vehicles.retain(|_, vehicle| vehicle.newest().is_some_and(|newest| newest.time > forgotten));
-        self.delays.retain(|_, departed| *departed > forgotten);
+        self.vehicles.retain(|vehicle| vehicle.newest().is_some_and(|newest| newest.time > forgotten));
+        self.delays.retain(|departed| *departed > forgotten);
     }
 
     fn live(&self, _: &mut Context<'_>) {
         // a vehicle is written with each of its fixes: what is stored is at most one fix old
+    }
+
+    fn scatter(self, place: &dyn Fn(&str) -> usize, into: &mut [Self]) -> Result<(), NoKey> {
+        self.vehicles.scatter(place, into, |bus| &mut bus.vehicles)?;
+        self.delays.scatter(place, into, |bus| &mut bus.delays)
+    }
+
+    fn key_of(&self, _: &Timer) -> Option<&str> {
+        None // nothing of a bus waits for a deadline
     }
 }
 
@@ -130,11 +154,13 @@ impl Bus {
     fn note_delay(
         &mut self,
         stop: &yiping_event::bus::Stop<'_>,
-        departed: TimeMs,
+        event: &Event<'_>,
         scheduled: TimeMs,
         context: &mut Context<'_>,
     ) {
-        let newest = self.delays.entry(EntityId::of(&[&stop.vehicle_id])).or_insert(departed);
+        let departed = event.time;
+        let id = EntityId::of(&[&stop.vehicle_id, &stop.route_id]);
+        let newest = self.delays.entry(id, event.key(), || departed);
         if departed < *newest {
             return;
         }

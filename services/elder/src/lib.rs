@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use yiping_city::{City, OTHER};
 use yiping_event::{Data, Event, Reject, TimeMs, elder};
 use yiping_window::{
-    Board, Context, Domain, EntityId, KeyId, LiveRow, Order, Settings, dedup::ByEntity, domain::Timer,
+    Board, Context, Domain, EntityId, KeyId, LiveRow, NoKey, Order, Settings, Table, dedup::ByEntity, domain::Timer,
 };
 
 use entity::{Call, Case};
@@ -32,10 +32,23 @@ const FORGET_CASE_MS: i64 = 30 * 24 * 60 * 60 * 1_000;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Elder {
-    calls: HashMap<EntityId, Call, ByEntity>,
-    cases: HashMap<EntityId, Case, ByEntity>,
+    calls: Table<Call>,
+    cases: Table<Case>,
     #[serde(skip)]
     setup: Option<Setup>,
+}
+
+/// Format 1.
+#[derive(Debug, Deserialize)]
+pub struct V1 {
+    calls: HashMap<EntityId, Call, ByEntity>,
+    cases: HashMap<EntityId, Case, ByEntity>,
+}
+
+impl From<V1> for Elder {
+    fn from(old: V1) -> Self {
+        Elder { calls: Table::without_keys(old.calls), cases: Table::without_keys(old.cases), setup: None }
+    }
 }
 
 #[derive(Debug)]
@@ -46,6 +59,8 @@ pub(crate) struct Setup {
 }
 
 impl Domain for Elder {
+    type V1 = V1;
+
     fn configure(&mut self, settings: &Settings, board: &mut Board) -> Result<(), String> {
         City::from_text(&settings.profile).map_err(|error| error.to_string())?;
         self.setup = Some(Setup {
@@ -69,7 +84,7 @@ impl Domain for Elder {
     }
 
     fn timer(&mut self, timer: Timer, context: &mut Context<'_>) {
-        let (Some(setup), Some(case)) = (&self.setup, self.cases.get_mut(&timer.entity)) else {
+        let (Some(setup), Some(case)) = (&self.setup, self.cases.get_mut(timer.entity)) else {
             return;
         };
         let before = case.clone();
@@ -79,15 +94,24 @@ impl Domain for Elder {
 
     fn settle(&mut self, horizon: TimeMs) {
         let forgotten = TimeMs(horizon.0 - FORGET_MS);
-        self.calls.retain(|_, call| call.newest().is_some_and(|newest| newest > forgotten));
+        self.calls.retain(|call| call.newest().is_some_and(|newest| newest > forgotten));
         let forgotten = TimeMs(horizon.0 - FORGET_CASE_MS);
-        self.cases.retain(|_, case| case.is_open() || case.newest().is_some_and(|newest| newest > forgotten));
+        self.cases.retain(|case| case.is_open() || case.newest().is_some_and(|newest| newest > forgotten));
     }
 
     fn live(&self, context: &mut Context<'_>) {
         for case in self.cases.values() {
             live(case, context);
         }
+    }
+
+    fn scatter(self, place: &dyn Fn(&str) -> usize, into: &mut [Self]) -> Result<(), NoKey> {
+        self.calls.scatter(place, into, |elder| &mut elder.calls)?;
+        self.cases.scatter(place, into, |elder| &mut elder.cases)
+    }
+
+    fn key_of(&self, timer: &Timer) -> Option<&str> {
+        self.cases.key(timer.entity)
     }
 }
 
@@ -99,7 +123,7 @@ impl Elder {
         }
         let district = data.district.as_deref().map(|district| context.key(district));
         let category = context.key(data.category.as_str());
-        let call = self.calls.entry(EntityId::of(&[&data.call_id])).or_default();
+        let call = self.calls.entry(EntityId::of(&[&data.call_id]), event.key(), Call::default);
         let before = call.clone();
         call.take(&Order::of(event), data, district, category);
         // counted in windows that take nothing back any more, it stays there: it can't count elsewhere as well
@@ -114,7 +138,7 @@ impl Elder {
         let Some(setup) = &self.setup else { return };
         let district = context.key(&data.district);
         let id = EntityId::of(&[&data.case_id]);
-        let case = self.cases.entry(id).or_default();
+        let case = self.cases.entry(id, event.key(), Case::default);
         let before = case.clone();
         case.take(&Order::of(event), data, district);
         if let Some(at) = case.deadline() {

@@ -15,7 +15,9 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 use yiping_city::{City, OTHER};
 use yiping_event::{Data, Event, Reject, TimeMs};
-use yiping_window::{Board, Context, Domain, EntityId, KeyId, Order, Settings, dedup::ByEntity, domain::Timer};
+use yiping_window::{
+    Board, Context, Domain, EntityId, KeyId, NoKey, Order, Settings, Table, dedup::ByEntity, domain::Timer,
+};
 
 use entity::{Call, Said};
 use metrics::{Metrics, calls};
@@ -25,9 +27,21 @@ const FORGET_MS: i64 = 60 * 60 * 1_000;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Hotline {
-    calls: HashMap<EntityId, Call, ByEntity>,
+    calls: Table<Call>,
     #[serde(skip)]
     setup: Option<Setup>,
+}
+
+/// Format 1.
+#[derive(Debug, Deserialize)]
+pub struct V1 {
+    calls: HashMap<EntityId, Call, ByEntity>,
+}
+
+impl From<V1> for Hotline {
+    fn from(old: V1) -> Self {
+        Hotline { calls: Table::without_keys(old.calls), setup: None }
+    }
 }
 
 #[derive(Debug)]
@@ -38,6 +52,8 @@ struct Setup {
 }
 
 impl Domain for Hotline {
+    type V1 = V1;
+
     fn configure(&mut self, settings: &Settings, board: &mut Board) -> Result<(), String> {
         City::from_text(&settings.profile).map_err(|error| error.to_string())?;
         self.setup = Some(Setup {
@@ -65,7 +81,7 @@ impl Domain for Hotline {
             district: data.district.as_deref().map(|district| context.key(district)),
             wait_ms: data.wait_s.map(|seconds| (seconds * 1_000.0).round() as i64), // 0 to 86,400 s by its schema
         };
-        let call = self.calls.entry(EntityId::of(&[&data.call_id])).or_default();
+        let call = self.calls.entry(EntityId::of(&[&data.call_id]), event.key(), Call::default);
         let before = call.clone();
         call.take(&said);
         // counted in windows that take nothing back any more, it stays there: it can't count elsewhere as well
@@ -81,8 +97,16 @@ impl Domain for Hotline {
 
     fn settle(&mut self, horizon: TimeMs) {
         let forgotten = TimeMs(horizon.0 - FORGET_MS);
-        self.calls.retain(|_, call| call.newest().is_some_and(|newest| newest > forgotten));
+        self.calls.retain(|call| call.newest().is_some_and(|newest| newest > forgotten));
     }
 
     fn live(&self, _: &mut Context<'_>) {}
+
+    fn scatter(self, place: &dyn Fn(&str) -> usize, into: &mut [Self]) -> Result<(), NoKey> {
+        self.calls.scatter(place, into, |hotline| &mut hotline.calls)
+    }
+
+    fn key_of(&self, _: &Timer) -> Option<&str> {
+        None // nothing of a call waits for a deadline
+    }
 }

@@ -17,7 +17,8 @@ use serde::{Deserialize, Serialize};
 use yiping_city::{City, OTHER};
 use yiping_event::{Data, Event, Reject, TimeMs};
 use yiping_window::{
-    Board, Context, Domain, EntityId, KeyId, LiveRow, Order, Settings, Timeline, dedup::ByEntity, domain::Timer,
+    Board, Context, Domain, EntityId, KeyId, LiveRow, NoKey, Order, Settings, Table, Timeline, dedup::ByEntity,
+    domain::Timer,
 };
 
 use entity::{Lot, Lots, Step, Unit};
@@ -28,9 +29,21 @@ const FORGET_MS: i64 = 48 * 60 * 60 * 1_000;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Parking {
-    lots: HashMap<EntityId, Known, ByEntity>,
+    lots: Table<Known>,
     #[serde(skip)]
     setup: Option<Setup>,
+}
+
+/// Format 1.
+#[derive(Debug, Deserialize)]
+pub struct V1 {
+    lots: HashMap<EntityId, Known, ByEntity>,
+}
+
+impl From<V1> for Parking {
+    fn from(old: V1) -> Self {
+        Parking { lots: Table::without_keys(old.lots), setup: None }
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -47,6 +60,8 @@ struct Setup {
 }
 
 impl Domain for Parking {
+    type V1 = V1;
+
     fn configure(&mut self, settings: &Settings, board: &mut Board) -> Result<(), String> {
         let city = City::from_text(&settings.profile).map_err(|error| error.to_string())?;
         let metrics = Metrics::of(board);
@@ -91,14 +106,14 @@ impl Domain for Parking {
             _ => Step::Moved { unit, by: -1 },
         };
         let id = EntityId::of(&[lot_id]);
-        let known = self.lots.entry(id).or_insert_with(|| Known { key, timeline: Timeline::default() });
+        let known = self.lots.entry(id, event.key(), || Known { key, timeline: Timeline::default() });
         known.timeline.insert(&setup.fold, Order::of(event), step, context);
         context.timer(Timer { at: entity::holds_until(event.time), kind: 0, entity: id });
         known.live(context);
     }
 
     fn timer(&mut self, timer: Timer, context: &mut Context<'_>) {
-        let (Some(setup), Some(known)) = (&self.setup, self.lots.get_mut(&timer.entity)) else {
+        let (Some(setup), Some(known)) = (&self.setup, self.lots.get_mut(timer.entity)) else {
             return;
         };
         // a later step has seen to it; a later state holds longer
@@ -117,13 +132,21 @@ impl Domain for Parking {
             known.timeline.settle(&setup.fold, horizon.0);
         }
         let forgotten = TimeMs(horizon.0 - FORGET_MS);
-        self.lots.retain(|_, known| known.timeline.newest().is_some_and(|newest| newest.time > forgotten));
+        self.lots.retain(|known| known.timeline.newest().is_some_and(|newest| newest.time > forgotten));
     }
 
     fn live(&self, context: &mut Context<'_>) {
         for known in self.lots.values() {
             known.live(context);
         }
+    }
+
+    fn scatter(self, place: &dyn Fn(&str) -> usize, into: &mut [Self]) -> Result<(), NoKey> {
+        self.lots.scatter(place, into, |parking| &mut parking.lots)
+    }
+
+    fn key_of(&self, timer: &Timer) -> Option<&str> {
+        self.lots.key(timer.entity)
     }
 }
 

@@ -42,24 +42,31 @@ pub(crate) struct Series {
 pub struct Board {
     pub keys: Keys,
     /// Metric ids in the order of their first use in this partition's life: a checkpoint's [`MetricId`]s refer to it.
-    names: Vec<String>,
+    pub(crate) names: Vec<String>,
+    /// The spans that each metric's series have sums for.
+    #[serde(default)]
+    pub(crate) spans: Vec<Vec<Span>>,
     #[serde(skip)]
     pub(crate) specs: Vec<MetricSpec>,
     #[serde(skip)]
-    index: HashMap<(MetricId, Level, KeyId), usize>,
+    pub(crate) index: HashMap<(MetricId, Level, KeyId), usize>,
     pub(crate) series: Vec<Series>,
     pub(crate) closed: BTreeMap<Span, Closed>,
     /// Series with pending revisions.
     pub(crate) touched: Vec<usize>,
     /// Flows before this are too late (ms); set from the clock.
     pub(crate) horizon: Option<i64>,
+    /// Up to which watermark windows were closed and revised (ms).
+    #[serde(default)]
+    pub(crate) until: Option<i64>,
     /// Contributions that no window takes any more (their event is in the late topic, or moved them behind the horizon).
     pub too_late: u64,
 }
 
 impl Board {
-    /// Ties the board to its metrics, new or restored: metrics of a checkpoint keep their numbers, new ones follow.
-    pub(crate) fn attach(&mut self, specs: &[MetricSpec]) {
+    /// Ties the board to its metrics, new or restored: metrics of a checkpoint keep their numbers, new ones follow. A span that is
+    /// new to a metric starts with the panes that there are: its first windows are made as they are.
+    pub(crate) fn attach(&mut self, specs: &[MetricSpec], watermark: Option<TimeMs>, days: &Days) {
         for spec in specs {
             if !self.names.contains(&spec.id) {
                 self.names.push(spec.id.clone());
@@ -84,9 +91,15 @@ impl Board {
             .enumerate()
             .map(|(at, series)| ((series.metric, series.level, series.key), at))
             .collect();
-        for series in &mut self.series {
-            let spans = self.specs.get(usize::from(series.metric.0)).map_or(0, |spec| spec.spans.len());
-            series.sums.resize_with(spans, Default::default);
+        if let Some(watermark) = watermark {
+            self.open(watermark.0, days);
+        }
+        let before = std::mem::replace(&mut self.spans, self.specs.iter().map(|spec| spec.spans.clone()).collect());
+        for place in 0..self.series.len() {
+            let metric = usize::from(self.series[place].metric.0);
+            if before.get(metric) != self.spans.get(metric) {
+                self.sum_up(place);
+            }
         }
     }
 
@@ -95,6 +108,11 @@ impl Board {
     pub fn metric(&self, id: &str) -> Option<MetricId> {
         let at = self.specs.iter().position(|spec| spec.id == id && !spec.spans.is_empty())?;
         u16::try_from(at).ok().map(MetricId)
+    }
+
+    /// The number of a metric, also of one that makes no rows any more.
+    pub(crate) fn number(&self, id: &str) -> Option<MetricId> {
+        u16::try_from(self.names.iter().position(|name| name == id)?).ok().map(MetricId)
     }
 
     pub(crate) fn spec(&self, metric: MetricId) -> Option<&MetricSpec> {
@@ -121,7 +139,7 @@ impl Board {
     }
 
     /// The place of a series, made when it is new.
-    fn series_of(&mut self, id: (MetricId, Level, KeyId)) -> usize {
+    pub(crate) fn series_of(&mut self, id: (MetricId, Level, KeyId)) -> usize {
         if let Some(&place) = self.index.get(&id) {
             return place;
         }
@@ -259,7 +277,7 @@ pub struct Place {
     pub time: TimeMs,
 }
 
-fn insert(panes: &mut VecDeque<(i64, Agg)>, pane: i64, agg: Agg) {
+pub(crate) fn insert(panes: &mut VecDeque<(i64, Agg)>, pane: i64, agg: Agg) {
     match panes.back_mut() {
         Some(last) if last.0 == pane => last.1.add(&agg, 1),
         Some(last) if last.0 > pane => match panes.binary_search_by_key(&pane, |entry| entry.0) {

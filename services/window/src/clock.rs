@@ -49,6 +49,17 @@ impl Clock {
         self.time = Some(self.time.map_or(seen, |time| time.max(seen)));
     }
 
+    /// Time that another partition's state brings along.
+    pub(crate) fn event_time(&mut self, time: Option<TimeMs>) {
+        self.time = self.time.max(time);
+    }
+
+    /// A tick moves time by `most` ms at most; without a limit where that is `None`.
+    pub fn tick_at_most(&mut self, tick: TimeMs, most: Option<i64>) {
+        let limit = self.time.zip(most).map(|(time, most)| TimeMs(time.0.saturating_add(most)));
+        self.tick(limit.map_or(tick, |limit| limit.min(tick)));
+    }
+
     /// A tick moves time; ticks merge by max. Before a first event there is no time to move.
     pub fn tick(&mut self, tick: TimeMs) {
         self.time = self.time.map(|time| time.max(tick));

@@ -12,11 +12,18 @@ use crate::{
     metric::MetricId,
     order::EntityId,
     span::Days,
+    table::NoKey,
 };
 
 /// One stream's meaning: how its events become contributions and live state. Pure (I1): what it knows comes from events, timers
 /// and settings.
+///
+/// Its state is written with the names of its fields: a field that older checkpoints don't have gets `#[serde(default)]`, one that
+/// is no longer needed may go. Small structs of which there are very many are written as tuples, and change only with the format.
 pub trait Domain: Default + Serialize + DeserializeOwned {
+    /// The state in format 1, which had no names: frozen.
+    type V1: DeserializeOwned + Into<Self>;
+
     /// Takes the settings in, when the machine is made or restored and when a `city.config` record changes them. Metric
     /// numbers are looked up here; state stays.
     ///
@@ -42,6 +49,16 @@ pub trait Domain: Default + Serialize + DeserializeOwned {
 
     /// The current state of every entity, written again after a restore so that nothing depends on what was stored last.
     fn live(&self, context: &mut Context<'_>);
+
+    /// Hands every entity to that of `into` which will get its records: `place` tells it from a record's log key. What no entity
+    /// owns may go to all of them.
+    ///
+    /// # Errors
+    /// When an entity's log key isn't known.
+    fn scatter(self, place: &dyn Fn(&str) -> usize, into: &mut [Self]) -> Result<(), NoKey>;
+
+    /// The log key of the entity that a timer of this domain is about; `None` when it is forgotten.
+    fn key_of(&self, timer: &Timer) -> Option<&str>;
 }
 
 /// An event-time timer. Setting one twice is setting it once.

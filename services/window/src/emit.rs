@@ -252,6 +252,7 @@ fn row(
         n: value.n,
         hist: value.hist.counts().to_vec(),
         gone,
+        incomplete: false,
         offset,
     }
 }

@@ -1,6 +1,6 @@
 //! Levels and keys of rows; keys are interned, since every event names the same few.
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{cell::RefCell, collections::HashMap, fmt, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -44,8 +44,30 @@ impl fmt::Display for Level {
 }
 
 /// An interned key.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct KeyId(pub u32);
+
+thread_local! {
+    /// See [`translated`].
+    static TRANSLATION: RefCell<Option<Vec<KeyId>>> = const { RefCell::new(None) };
+}
+
+/// Runs `read` such that every key number read in it comes out as `to[number]`: state of one machine in the numbers of another.
+/// So no domain needs to know where in its state keys are. Numbers beyond the table stay.
+pub fn translated<R>(to: Vec<KeyId>, read: impl FnOnce() -> R) -> R {
+    TRANSLATION.set(Some(to));
+    let result = read();
+    TRANSLATION.set(None);
+    result
+}
+
+impl<'de> Deserialize<'de> for KeyId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let id = u32::deserialize(deserializer)?;
+        let translation = |to: &Option<Vec<KeyId>>| to.as_ref().and_then(|to| to.get(id as usize).copied());
+        Ok(TRANSLATION.with_borrow(translation).unwrap_or(KeyId(id)))
+    }
+}
 
 /// The interned keys of one machine; ids count up in the order of first use, which is the log's.
 #[derive(Clone, Debug, Default)]
@@ -70,6 +92,13 @@ impl Keys {
     #[must_use]
     pub fn name(&self, id: KeyId) -> &str {
         self.names.get(id.0 as usize).map_or("", AsRef::as_ref)
+    }
+}
+
+impl Keys {
+    /// The names, by id.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(AsRef::as_ref)
     }
 }
 

@@ -14,27 +14,34 @@
 //! 4. [`emit`]: the watermark closes windows (final rows), late contributions revise exactly the windows concerned.
 
 pub mod board;
+pub mod checkpoint;
 pub mod clock;
 mod cumulative;
 pub mod dedup;
 pub mod domain;
 pub mod emit;
+mod format1;
 pub mod histogram;
 pub mod key;
 pub mod machine;
 pub mod metric;
 pub mod order;
 pub mod pane;
+mod reopen;
+mod repartition;
 pub mod span;
+pub mod table;
 pub mod timeline;
 
 pub use board::Board;
 pub use clock::{Clock, Settings};
 pub use domain::{Context, Domain, LiveRow};
 pub use key::{KeyId, Keys, Level};
-pub use machine::{Contact, Core, Counters, Input, Machine, OWNER, Output};
+pub use machine::{Contact, Core, Counters, Hole, Input, Machine, OWNER, Output};
+pub use repartition::{CannotRepartition, repartition};
 pub use metric::{MetricId, MetricSpec, Shape};
 pub use order::{EntityId, Order};
 pub use pane::{Agg, Row};
 pub use span::Span;
+pub use table::{NoKey, Table};
 pub use timeline::{Fold, Timeline};

@@ -58,34 +58,86 @@ pub struct Contact {
     pub expected_s: Option<u32>,
 }
 
+impl Counters {
+    pub fn add(&mut self, other: Counters) {
+        self.accepted += other.accepted;
+        self.duplicates += other.duplicates;
+        self.late += other.late;
+        self.quarantined += other.quarantined;
+        self.rejected += other.rejected;
+    }
+}
+
+impl Contact {
+    pub fn merge(&mut self, other: &Contact) {
+        self.last_event = self.last_event.max(other.last_event);
+        self.last_contact = self.last_contact.max(other.last_contact);
+        self.expected_s = other.expected_s.or(self.expected_s);
+    }
+}
+
 /// Everything of a machine but the ids it has seen; serializable.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(bound = "")]
 pub struct Core<D: Domain> {
     pub board: Board,
-    domain: D,
-    clock: Clock,
-    counters: Counters,
-    contacts: BTreeMap<String, Contact>,
-    timers: BTreeSet<Timer>,
-    settings: Option<Settings>,
-    last_event: Option<TimeMs>,
+    pub(crate) domain: D,
+    pub(crate) clock: Clock,
+    pub(crate) counters: Counters,
+    pub(crate) contacts: BTreeMap<String, Contact>,
+    pub(crate) timers: BTreeSet<Timer>,
+    pub(crate) settings: Option<Settings>,
+    pub(crate) last_event: Option<TimeMs>,
     /// The offset of the newest record taken in.
-    offset: Option<u64>,
+    pub(crate) offset: Option<u64>,
     /// The newest tick that somebody other than the partition's owner brought (a replay), by its offset.
-    foreign_tick: Option<u64>,
+    pub(crate) foreign_tick: Option<u64>,
     /// Whether a `city.config` record said what the settings are; until then they are the owner's.
-    recorded: bool,
+    pub(crate) recorded: bool,
+    /// The newest time at which the log took a record in.
+    #[serde(default)]
+    pub(crate) append: Option<TimeMs>,
+    /// Stretches of which records are missing.
+    #[serde(default)]
+    pub(crate) holes: Vec<Hole>,
+}
+
+/// A stretch of time of which records are missing: they were gone from the log before they were read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hole {
+    /// Complete up to here.
+    pub from: TimeMs,
+    /// Log time of the first record after it; `None` as long as none has come.
+    pub to: Option<TimeMs>,
+    /// How many are missing, where that is known.
+    pub records: Option<u64>,
+}
+
+impl Hole {
+    /// What a state (who is waiting, what is open) may still lack for so long after the hole.
+    const STATE_MS: i64 = 24 * 60 * 60 * 1_000;
+
+    /// Whether a row may lack something.
+    fn concerns(&self, row: &Row) -> bool {
+        let to = match (self.to, row.span) {
+            (None, _) => i64::MAX,
+            (Some(to), Span::Now) => to.0 + Self::STATE_MS,
+            (Some(to), _) => to.0,
+        };
+        row.end > self.from && row.start.0 < to
+    }
 }
 
 /// The source of an owner's own ticks and settings.
 pub const OWNER: &str = "yiping";
 
 pub struct Machine<D: Domain> {
-    stream: Stream,
-    core: Core<D>,
-    dedup: Dedup,
+    pub(crate) stream: Stream,
+    pub(crate) core: Core<D>,
+    pub(crate) dedup: Dedup,
     days: Days,
+    /// The horizon is held here (see [`Machine::hold_horizon`]).
+    held: Option<TimeMs>,
 }
 
 impl<D: Domain> Machine<D> {
@@ -103,15 +155,22 @@ impl<D: Domain> Machine<D> {
     /// # Errors
     /// When its settings can't be read.
     pub fn restore(stream: Stream, specs: &[MetricSpec], mut core: Core<D>, dedup: Dedup) -> Result<Self, String> {
-        core.board.attach(specs);
         let settings = core.settings.clone().ok_or("a state without settings")?;
         let days = days_of(&settings)?;
+        core.board.attach(specs, core.clock.watermark(&settings), &days);
         core.domain.configure(&settings, &mut core.board)?;
-        Ok(Machine { stream, core, dedup, days })
+        Ok(Machine { stream, core, dedup, days, held: None })
     }
 
     /// Takes one record in.
     pub fn apply(&mut self, input: Input<'_>, out: &mut Output) {
+        let rows = out.rows.len();
+        self.take_in(input, out);
+        self.core.append = self.core.append.max(input.append);
+        self.mark(&mut out.rows[rows..]);
+    }
+
+    fn take_in(&mut self, input: Input<'_>, out: &mut Output) {
         self.core.offset = Some(input.offset);
         match decode(input.payload) {
             Ok(event) => self.take(&event, input, out),
@@ -126,8 +185,13 @@ impl<D: Domain> Machine<D> {
         let log_time = event.received.or(input.append).unwrap_or(event.time);
         match &event.data {
             Data::Tick(_) => {
-                self.core.clock.tick(event.time);
-                if event.source != OWNER {
+                self.close_hole(event.time);
+                if event.source == OWNER {
+                    // an owner says how much time went by, and the log knows better than to believe more than it saw itself
+                    let gone = input.append.zip(self.core.append).map(|(now, before)| (now.0 - before.0).max(0));
+                    self.core.clock.tick_at_most(event.time, gone);
+                } else {
+                    self.core.clock.tick(event.time);
                     self.core.foreign_tick = Some(input.offset);
                 }
                 self.move_on(input.offset, out);
@@ -166,7 +230,8 @@ impl<D: Domain> Machine<D> {
             out.rejects.push((input.offset, reject));
             return;
         }
-        let late = self.core.clock.horizon(settings).is_some_and(|horizon| event.time < horizon);
+        let late = self.horizon().is_some_and(|horizon| event.time < horizon);
+        self.close_hole(log_time);
         self.note_contact(event, log_time);
         if !late && !self.dedup.first_sight(EntityId::of(&[&event.source, &event.id]), event.time.0) {
             self.core.counters.duplicates += 1;
@@ -193,26 +258,42 @@ impl<D: Domain> Machine<D> {
 
     /// Lets time's consequences follow: timers, revisions, closed windows, forgetting.
     fn move_on(&mut self, offset: u64, out: &mut Output) {
-        let Some(settings) = &self.core.settings else {
-            return;
-        };
-        let (Some(watermark), Some(horizon)) = (self.core.clock.watermark(settings), self.core.clock.horizon(settings))
-        else {
+        let (Some(watermark), Some(horizon)) = (self.watermark(), self.horizon()) else {
             return;
         };
         self.fire(watermark, out);
-        let before = self.core.board.horizon.unwrap_or(i64::MIN);
-        self.core.board.horizon = Some(horizon.0);
+        let board = &mut self.core.board;
+        let before = board.until.replace(watermark.0);
+        board.horizon = Some(horizon.0);
+        let entered = |unit: i64| before.is_none_or(|before| before.div_euclid(unit) != watermark.0.div_euclid(unit));
         // revisions are written as the watermark enters another second: one row for many late events, and the log alone decides
-        if horizon.0.div_euclid(1_000) != before.div_euclid(1_000) {
-            self.core.board.revise(&self.days, offset, &mut out.rows);
+        if entered(1_000) {
+            board.revise(&self.days, offset, &mut out.rows);
             let days = &self.days;
-            self.core.board.close(|span| span.boundary_at_or_before(watermark.0, days), days, offset, &mut out.rows);
+            board.close(|span| span.boundary_at_or_before(watermark.0, days), days, offset, &mut out.rows);
         }
-        if horizon.0.div_euclid(60_000) != before.div_euclid(60_000) {
+        if entered(60_000) {
             self.core.domain.settle(horizon);
-            self.core.board.prune(&self.days);
+            board.prune(&self.days);
             self.dedup.forget_before(horizon.0);
+            let needed = |hole: &Hole| hole.to.is_none_or(|to| to.0 + Hole::STATE_MS > horizon.0);
+            self.core.holes.retain(needed);
+        }
+    }
+
+    /// Marks rows that may lack something.
+    fn mark(&self, rows: &mut [Row]) {
+        if self.core.holes.is_empty() {
+            return;
+        }
+        for row in rows {
+            row.incomplete = self.core.holes.iter().any(|hole| hole.concerns(row));
+        }
+    }
+
+    fn close_hole(&mut self, time: TimeMs) {
+        for hole in &mut self.core.holes {
+            hole.to.get_or_insert(time);
         }
     }
 
@@ -229,10 +310,62 @@ impl<D: Domain> Machine<D> {
     pub fn finish(&mut self, newest: TimeMs, out: &mut Output) {
         const DAY: i64 = 24 * 60 * 60 * 1_000;
         let offset = self.core.offset.unwrap_or(0);
+        let rows = out.rows.len();
         self.fire(TimeMs(newest.0 + DAY), out);
         self.core.board.revise(&self.days, offset, &mut out.rows);
         let days = &self.days;
         self.core.board.close(|span| span.last_end_holding(newest.0, days), days, offset, &mut out.rows);
+        self.mark(&mut out.rows[rows..]);
+    }
+
+    /// Records are missing between the newest one taken in and the next one to come (I4): figures of the time between are marked
+    /// `incomplete`. Nothing where no record was ever taken in.
+    pub fn hole(&mut self, records: Option<u64>) {
+        if let Some(from) = self.watermark() {
+            self.core.holes.push(Hole { from, to: None, records });
+        }
+    }
+
+    /// The stretches of which records are missing, as long as figures depend on them.
+    #[must_use]
+    pub fn holes(&self) -> &[Hole] {
+        &self.core.holes
+    }
+
+    /// Moves time to `time`, as a tick would, and closes what that closes; `offset` goes into the rows' revisions.
+    pub fn advance(&mut self, time: TimeMs, offset: u64, out: &mut Output) {
+        let rows = out.rows.len();
+        self.core.clock.tick(time);
+        self.move_on(offset, out);
+        self.mark(&mut out.rows[rows..]);
+    }
+
+    /// A new generation of the log begins (I4): rows of windows that end after `from` are made again in it, beginning with the next
+    /// record; earlier windows stay with the generation before, so events before `from` are too late. `from` must not lie before
+    /// the horizon.
+    pub fn begin_generation(&mut self, from: TimeMs) {
+        if self.core.clock.time().is_none() {
+            return;
+        }
+        if let Some(settings) = &self.core.settings {
+            self.core.clock.tick(TimeMs(from.0 + settings.lateness_ms + settings.out_of_order_ms));
+        }
+        self.core.offset = None;
+        self.core.foreign_tick = None;
+        self.core.board.horizon = Some(from.0);
+        self.core.board.reopen(from.0, &self.days);
+    }
+
+    /// Holds the horizon where it is, whatever the lateness: everything that comes from here on revises its windows (`heal`).
+    pub fn hold_horizon(&mut self) {
+        self.held = self.horizon();
+    }
+
+    /// Events before this are too late for their windows.
+    #[must_use]
+    pub fn horizon(&self) -> Option<TimeMs> {
+        let horizon = self.core.settings.as_ref().and_then(|settings| self.core.clock.horizon(settings))?;
+        Some(self.held.map_or(horizon, |held| held.min(horizon)))
     }
 
     fn note_contact(&mut self, event: &Event<'_>, log_time: TimeMs) {
@@ -280,10 +413,12 @@ impl<D: Domain> Machine<D> {
     /// The next-ending windows as they stand (I10).
     #[must_use]
     pub fn provisional(&self, wanted: impl Fn(Span, Level) -> bool) -> Vec<Row> {
-        match self.core.clock.time() {
-            Some(time) => self.core.board.provisional(time, &self.days, wanted, self.core.offset.unwrap_or(0)),
-            None => Vec::new(),
-        }
+        let Some(time) = self.core.clock.time() else {
+            return Vec::new();
+        };
+        let mut rows = self.core.board.provisional(time, &self.days, wanted, self.core.offset.unwrap_or(0));
+        self.mark(&mut rows);
+        rows
     }
 
     #[must_use]
@@ -348,7 +483,7 @@ impl<D: Domain> Machine<D> {
     }
 }
 
-fn days_of(settings: &Settings) -> Result<Days, String> {
+pub(crate) fn days_of(settings: &Settings) -> Result<Days, String> {
     let zone = jiff::tz::TimeZone::get(&settings.zone).map_err(|error| format!("zone '{}': {error}", settings.zone))?;
     Ok(Days::new(zone))
 }

@@ -74,6 +74,8 @@ pub struct Row {
     pub hist: Vec<(u16, i64)>,
     /// The window was published, and what it held has moved elsewhere (a call whose offer became known): hide it.
     pub gone: bool,
+    /// Records of its time are missing (I4): the value may lack something.
+    pub incomplete: bool,
     /// The offset of the record that made this revision.
     pub offset: u64,
 }

@@ -34,11 +34,11 @@ pub fn machine(case: &Case) -> Partition {
 pub fn checkpoint(machine: &Partition) -> (Vec<u8>, Vec<(i64, Vec<u8>)>) {
     let (core, dedup) = machine.state();
     let slices = dedup.slices().map(|(slice, ids)| (slice, postcard::to_stdvec(ids).unwrap()));
-    (postcard::to_stdvec(core).unwrap(), slices.collect())
+    (yiping_window::checkpoint::write(core).unwrap(), slices.collect())
 }
 
 pub fn restore((core, slices): &(Vec<u8>, Vec<(i64, Vec<u8>)>)) -> Partition {
-    let core: Core<Toy> = postcard::from_bytes(core).unwrap();
+    let core: Core<Toy> = yiping_window::checkpoint::read(yiping_window::checkpoint::FORMAT, core).unwrap();
     let mut dedup = Dedup::default();
     for (slice, ids) in slices {
         dedup.restore(*slice, postcard::from_bytes(ids).unwrap());

@@ -8,13 +8,11 @@
 //! | `parking.state` | level, order-sensitive, with a deadline | the newest snapshot of a lot, for [`HOLDS_MS`] |
 //! | `parking.use` | integral | the same state over time; n counts snapshots |
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 use yiping_event::{Data, Event, Reject, TimeMs};
 use yiping_window::{
-    Board, Context, Domain, EntityId, Fold, KeyId, Level, MetricId, MetricSpec, Order, Settings, Shape, Span, Timeline,
-    domain::Timer, timeline::Sign,
+    Board, Context, Domain, EntityId, Fold, KeyId, Level, MetricId, MetricSpec, NoKey, Order, Settings, Shape, Span,
+    Table, Timeline, domain::Timer, timeline::Sign,
 };
 
 /// How long a lot's state holds when nothing more is heard.
@@ -37,7 +35,7 @@ pub fn specs() -> Vec<MetricSpec> {
 
 #[derive(Default, Serialize, Deserialize)]
 pub struct Toy {
-    lots: BTreeMap<EntityId, Timeline<State, Step>>,
+    lots: Table<Timeline<State, Step>>,
     #[serde(skip)]
     setup: Option<Setup>,
 }
@@ -94,7 +92,16 @@ impl Fold for Setup {
     }
 }
 
+/// There never was a toy of format 1.
+impl From<()> for Toy {
+    fn from((): ()) -> Self {
+        Toy::default()
+    }
+}
+
 impl Domain for Toy {
+    type V1 = ();
+
     fn configure(&mut self, _: &Settings, board: &mut Board) -> Result<(), String> {
         let metric = |id: &str| board.metric(id).ok_or_else(|| format!("no metric {id}"));
         self.setup = Some(Setup {
@@ -123,7 +130,8 @@ impl Domain for Toy {
                 context.add(setup.sum, &at, event.time, data.occupied, data.capacity, 1);
                 context.sample(setup.size, &at, event.time, data.capacity, 1);
                 let step = Step::Set(Known { lot: at[1].1, num: data.occupied, den: data.capacity, until });
-                self.lots.entry(entity).or_default().insert(setup, Order::of(event), step, context);
+                let lot = self.lots.entry(entity, event.key(), Timeline::default);
+                lot.insert(setup, Order::of(event), step, context);
                 context.timer(Timer { at: until, kind: 0, entity });
             }
             Data::ParkingEntry(data) => {
@@ -139,7 +147,7 @@ impl Domain for Toy {
     }
 
     fn timer(&mut self, timer: Timer, context: &mut Context<'_>) {
-        let (Some(setup), Some(lot)) = (&self.setup, self.lots.get_mut(&timer.entity)) else { return };
+        let (Some(setup), Some(lot)) = (&self.setup, self.lots.get_mut(timer.entity)) else { return };
         let over = lot.tip().0.is_some_and(|known| known.until <= timer.at);
         if over && lot.newest().is_some_and(|newest| newest.time <= timer.at) {
             lot.insert(setup, Order::timer(timer.at), Step::RunsOut, context);
@@ -154,4 +162,12 @@ impl Domain for Toy {
     }
 
     fn live(&self, _: &mut Context<'_>) {}
+
+    fn scatter(self, place: &dyn Fn(&str) -> usize, into: &mut [Self]) -> Result<(), NoKey> {
+        self.lots.scatter(place, into, |toy| &mut toy.lots)
+    }
+
+    fn key_of(&self, timer: &Timer) -> Option<&str> {
+        self.lots.key(timer.entity)
+    }
 }
