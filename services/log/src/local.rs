@@ -247,6 +247,8 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The machine's own clock, for leases alone: processes compare them, and only this clock is the same for all. What goes
+/// into the log is stamped with [`yiping_clock::unix_ms`], which no step of the machine's clock moves (I2).
 pub(crate) fn wall_clock_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
 }

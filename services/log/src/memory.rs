@@ -79,7 +79,7 @@ impl Log for MemoryLog {
                 let partitions = inner.topic(&record.topic)?.partitions.len() as u32;
                 chosen.push(choose_partition(record, partitions)?);
             }
-            let now_ms = wall_clock_ms();
+            let now_ms = yiping_clock::unix_ms();
             for (record, partition) in records.into_iter().zip(chosen) {
                 let Some(kept) =
                     inner.topics.get_mut(&record.topic).and_then(|t| t.partitions.get_mut(partition as usize))

@@ -19,7 +19,7 @@ use rusqlite::Connection;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::local::{LocalConsumer, choose_partition, lock, wall_clock_ms};
+use crate::local::{LocalConsumer, choose_partition, lock};
 use crate::{Consumer, Log, LogError, NewRecord, Offset, Partition, Record, Result};
 use database::{Readers, open_groups, open_log};
 pub use reader::EmbeddedReader;
@@ -86,7 +86,8 @@ async fn keep_clean(shelf: Arc<SqliteShelf>, retention: Retention) {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        match clean(&shelf, retention, wall_clock_ms()).await {
+        // By the clock that stamps: one that steps ahead by a month must not empty the log.
+        match clean(&shelf, retention, yiping_clock::unix_ms()).await {
             Ok(0) => {}
             Ok(records) => tracing::info!(records, "retention removed records from the log"),
             Err(error) => tracing::warn!(%error, "retention of the log failed"),

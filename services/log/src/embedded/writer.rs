@@ -13,7 +13,6 @@ use rusqlite::{Connection, TransactionBehavior, params};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::database::{Slot, open_log};
-use crate::local::wall_clock_ms;
 use crate::{LogError, Offset, Result};
 
 /// Appends waiting for the thread; whoever comes then waits for room.
@@ -103,7 +102,7 @@ struct Tail {
 fn write(connection: &mut Connection, jobs: &[Job]) -> rusqlite::Result<Vec<Vec<Offset>>> {
     // Immediate: offsets are read and given out under the write lock, so other processes can't give out the same.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let now_ms = wall_clock_ms();
+    let now_ms = yiping_clock::unix_ms();
     let mut tails: BTreeMap<Slot, Tail> = BTreeMap::new();
     let mut offsets = Vec::with_capacity(jobs.len());
     {
@@ -118,7 +117,8 @@ fn write(connection: &mut Connection, jobs: &[Job]) -> rusqlite::Result<Vec<Vec<
                     Entry::Vacant(entry) => {
                         let (next, last_ms) =
                             read_tail.query_row([row.slot.0], |r| Ok((r.get::<_, i64>(0)?, r.get::<_, i64>(1)?)))?;
-                        // The wall clock can step back; a partition's time can't (I2).
+                        // Another process, or this one before a restart, may have had a clock ahead of ours; a partition's time
+                        // can't go back (I2).
                         let last_ms = last_ms.max(now_ms);
                         entry.insert(Tail { next: next.cast_unsigned(), last_ms, added_bytes: 0 })
                     }
