@@ -139,7 +139,7 @@ async fn positions_get_into_the_log_as_wgs84_and_only_from_the_city() {
 }
 
 #[tokio::test]
-async fn what_nobody_knows_is_dropped_and_counted() {
+async fn i11_what_nobody_knows_is_dropped_at_the_door_and_counted() {
     let gateway = Fixture::start().await;
     let token = gateway.token("bus", &[Stream::Bus]);
     let mut event = position("a");
@@ -150,6 +150,7 @@ async fn what_nobody_knows_is_dropped_and_counted() {
     assert_eq!(gateway.send(&token, ONE, event.to_string()).await.0, 202);
     let kept = gateway.only("city.bus").await.to_string();
     assert!(!kept.contains("13800000000") && !kept.contains("张三"), "{kept}");
+    assert!(kept.contains("WH1"), "what the type names is kept: {kept}");
     assert_eq!(gateway.metrics.gateway.dropped_members.get(), 2);
 }
 

@@ -1,10 +1,36 @@
-//! The wall clock, for what may depend on it: ages in gauges, stamps on what comes in. Results never do (I1).
+//! The process's time, and for Prometheus how far the machine's clock is off it.
+//!
+//! For what may depend on it: stamps on what comes in, ages in gauges. Results never do (I1).
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use prometheus::{
+    Gauge,
+    core::{Collector, Desc},
+    proto::MetricFamily,
+};
 
-/// Milliseconds since 1970 UTC; 0 before that.
-#[must_use]
-pub fn unix_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+pub use yiping_clock::{Steady, unix_ms};
+
+/// The series `yiping_clock_step_seconds`. Both clocks are read when it is asked for, so a step is told within a scrape
+/// also where nothing is stamped.
+pub struct ClockStep(Gauge);
+
+impl ClockStep {
+    /// # Errors
+    /// None but those of a bad name.
+    pub fn new() -> prometheus::Result<Self> {
+        let help =
+            "how far the machine's clock is ahead of the time in use: 0, or what of a step is not made up for yet";
+        Ok(Self(Gauge::new("yiping_clock_step_seconds", help)?))
+    }
+}
+
+impl Collector for ClockStep {
+    fn desc(&self) -> Vec<&Desc> {
+        self.0.desc()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        self.0.set(yiping_clock::step_seconds());
+        self.0.collect()
+    }
 }

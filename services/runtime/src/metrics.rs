@@ -6,6 +6,8 @@ use prometheus::{
     GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
 
+use crate::clock::ClockStep;
+
 /// What became of an event, as the label `outcome` says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -75,6 +77,7 @@ pub struct ElderMetrics {
 impl Metrics {
     /// Makes the series and registers them. A registry takes them once.
     pub fn new(registry: &Registry) -> prometheus::Result<Self> {
+        registry.register(Box::new(ClockStep::new()?))?;
         let partition = &["stream", "partition"];
         let metrics = Self {
             registry: registry.clone(),

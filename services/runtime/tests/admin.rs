@@ -85,6 +85,7 @@ async fn metrics_carry_the_contracts_names_and_a_revoked_partition_vanishes() {
         r#"yiping_consumer_lag_records{partition="0",stream="bus"} 7"#,
         "yiping_store_rows_total 0",
         "yiping_store_errors_total 0",
+        "yiping_clock_step_seconds 0",
         "yiping_event_to_row_seconds_count 0",
     ] {
         assert!(text.contains(line), "{line}\nis not in\n{text}");
