@@ -8,7 +8,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::Context;
@@ -141,7 +141,7 @@ impl Feeder {
         self.story.save(&self.dir)?;
         let faults: Faults = self.story.faults.parse().map_err(|_| anyhow::anyhow!("demo.json: unknown faults"))?;
         let story = Arc::new(Mutex::new(self.story.clone()));
-        let began = (Instant::now(), unix_ms());
+        let began = unix_ms();
         let mut streams = tokio::task::JoinSet::new();
         for (stream, from) in &self.story.sent {
             let options = Options {
@@ -186,7 +186,8 @@ struct Telling {
     city: Arc<City>,
     poster: Poster,
     speed: f64,
-    began: (Instant, i64),
+    /// When the telling began, by the process's clock: the city's follows it, and so the gateway's stamps.
+    began: i64,
     valves: Valves,
     story: Arc<Mutex<Story>>,
 }
@@ -235,8 +236,7 @@ impl Telling {
 
     /// What the city's clock shows.
     fn now(&self) -> TimeMs {
-        let (began, at) = self.began;
-        TimeMs(at + (began.elapsed().as_secs_f64() * 1_000.0 * self.speed) as i64)
+        TimeMs(self.began + ((unix_ms() - self.began) as f64 * self.speed) as i64)
     }
 
     /// How long it is until the city's clock shows `receive`.
