@@ -1,41 +1,54 @@
 //! The board: every series of a partition (metric × level × key) with its panes and running sums. Contributions come in here;
 //! [`crate::emit`] reads windows out.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 use yiping_event::TimeMs;
 
 use crate::{
-    cumulative::Sum,
-    histogram::Histogram,
+    histogram,
     key::{KeyId, Keys, Level},
     metric::{MetricId, MetricSpec, Shape},
+    order::EntityId,
     pane::{Agg, PANE_MS, pane_of},
+    panes::{BUCKET_MS, Panes, Part},
+    rolling::{Bounds, EVER, Rolling, pane_start},
     span::{Days, Span},
 };
 
 /// The newest window of a span that was closed, for all series alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Closed {
-    /// Where the sums at windows' starts stand.
+    /// Where its series' rolling windows start.
     pub start: i64,
     pub end: i64,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+impl Closed {
+    pub fn bounds(&self, span: Span) -> Bounds {
+        bounds(span, self.start, self.end)
+    }
+}
+
+/// A window's bounds: what is true `now` began at any time before.
+pub(crate) fn bounds(span: Span, start: i64, end: i64) -> Bounds {
+    if span == Span::Now { (EVER, end) } else { (start, end) }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Series {
     pub metric: MetricId,
     pub level: Level,
     pub key: KeyId,
-    /// Kept panes, oldest first; a pane without contributions isn't there.
-    pub panes: VecDeque<(i64, Agg)>,
-    /// The state that pruned panes left.
-    pub floor: (i64, i64),
-    /// For each span of the metric the sums at the start and at the end of its newest closed window.
-    pub sums: Vec<(Sum, Sum)>,
+    /// What windows to come or to be revised need.
+    pub panes: Panes,
+    /// For each span of the metric its newest closed window: made from the panes where it isn't known.
+    #[serde(skip)]
+    pub windows: Box<[Rolling]>,
     /// Contributions to windows already closed, not yet written as revisions.
-    pub pending: Vec<(i64, Agg)>,
+    #[serde(default)]
+    pub pending: Option<Box<Panes>>,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -43,9 +56,6 @@ pub struct Board {
     pub keys: Keys,
     /// Metric ids in the order of their first use in this partition's life: a checkpoint's [`MetricId`]s refer to it.
     pub(crate) names: Vec<String>,
-    /// The spans that each metric's series have sums for.
-    #[serde(default)]
-    pub(crate) spans: Vec<Vec<Span>>,
     #[serde(skip)]
     pub(crate) specs: Vec<MetricSpec>,
     #[serde(skip)]
@@ -94,12 +104,9 @@ impl Board {
         if let Some(watermark) = watermark {
             self.open(watermark.0, days);
         }
-        let before = std::mem::replace(&mut self.spans, self.specs.iter().map(|spec| spec.spans.clone()).collect());
-        for place in 0..self.series.len() {
-            let metric = usize::from(self.series[place].metric.0);
-            if before.get(metric) != self.spans.get(metric) {
-                self.sum_up(place);
-            }
+        for series in &mut self.series {
+            let spans = self.specs.get(usize::from(series.metric.0)).map_or(0, |spec| spec.spans.len());
+            series.windows = vec![Rolling::default(); spans].into();
         }
     }
 
@@ -148,10 +155,9 @@ impl Board {
             metric: id.0,
             level: id.1,
             key: id.2,
-            panes: VecDeque::new(),
-            floor: (0, 0),
-            sums: vec![Default::default(); spans],
-            pending: Vec::new(),
+            panes: Panes::default(),
+            windows: vec![Rolling::default(); spans].into(),
+            pending: None,
         });
         self.index.insert(id, self.series.len() - 1);
         self.series.len() - 1
@@ -159,97 +165,121 @@ impl Board {
 
     /// A contribution to a flow: `num` and `den` in the metric's units, `n` observations.
     pub fn add(&mut self, at: Place, num: i64, den: i64, n: i64) {
-        self.put(at, Agg { num, den, n, ..Agg::default() });
+        self.put(at, Part::Sums(Agg { num, den, n, ..Agg::default() }));
     }
 
-    /// One observation (ms) for a percentile; `count` −1 takes it back.
+    /// A contribution to a flow of a figure that is made of four sums (a deviation, an excess over what was planned).
+    pub fn add4(&mut self, at: Place, sums: Agg) {
+        self.put(at, Part::Sums(sums));
+    }
+
+    /// One observation: for a percentile (ms), or the value of a max, min or last; `count` −1 takes it back.
     pub fn sample(&mut self, at: Place, value: i64, count: i64) {
-        self.put(at, Agg { n: count, hist: Histogram::one(value, count), ..Agg::default() });
+        let shape = self.spec(at.metric).map_or(Shape::Flow, |spec| spec.shape);
+        let item = if shape == Shape::Flow { i64::from(histogram::bucket(value)) } else { value };
+        self.put(at, Part::Item { item, count });
+    }
+
+    /// An entity was seen, for a metric that counts different ones; `count` −1 takes it back. Entities are told apart by half of
+    /// their hash: among a million, two are taken for one with a chance of 1 in 37 million.
+    pub fn see(&mut self, at: Place, entity: EntityId, count: i64) {
+        self.put(at, Part::Item { item: entity.0 as i64, count });
     }
 
     /// A change of state from `at.time` on: of a level (open cases), or of the state that an integral adds up (occupied spaces,
     /// capacity). `n` counts steps.
     pub fn shift(&mut self, at: Place, num: i64, den: i64, n: i64) {
-        self.put(at, Agg { num, den, n, ..Agg::default() });
+        self.put(at, Part::Sums(Agg { num, den, n, ..Agg::default() }));
     }
 
-    fn put(&mut self, at: Place, mut agg: Agg) {
-        let Some(spec) = self.specs.get(usize::from(at.metric.0)) else {
+    fn put(&mut self, at: Place, mut part: Part) {
+        let Some(shape) = self.spec(at.metric).map(|spec| spec.shape) else {
             return;
         };
-        let shape = spec.shape;
         let mut time = at.time.0;
         if let Some(horizon) = self.horizon.filter(|&horizon| time < horizon) {
-            if shape == Shape::Flow {
+            if !shape.lasts() {
                 self.too_late += 1;
                 return;
             }
             time = horizon; // a state changed before the horizon holds from the horizon on (I5)
         }
-        let pane = pane_of(time, shape);
-        if shape == Shape::Integral {
-            let rest = (pane + 1) * PANE_MS - time;
-            agg.area_num = agg.num.wrapping_mul(rest);
-            agg.area_den = agg.den.wrapping_mul(rest);
+        let pane = pane_of(time, shape) * PANE_MS;
+        if let (Shape::Integral, Part::Sums(agg)) = (shape, &mut part) {
+            let rest = pane + PANE_MS - time;
+            agg.num2 = agg.num.wrapping_mul(rest);
+            agg.den2 = agg.den.wrapping_mul(rest);
         }
+        // a pane holds its observations in no order; for the newest one their order is all
+        let time = if shape == Shape::Last { time } else { pane };
         let place = self.series_of((at.metric, at.level, at.key));
         let Some(spec) = self.specs.get(usize::from(at.metric.0)) else {
             return;
         };
         let series = &mut self.series[place];
         let mut revises = false;
-        for (span, (start, end)) in spec.spans.iter().zip(&mut series.sums) {
-            let Some(closed) = self.closed.get(span) else {
-                continue;
-            };
-            if pane < closed.end.div_euclid(PANE_MS) {
-                end.take(shape, closed.end, pane, &agg);
+        for (span, window) in spec.spans.iter().zip(&mut series.windows) {
+            if let Some(closed) = self.closed.get(span).filter(|closed| time < pane_start(closed.end)) {
+                window.revise(shape, closed.bounds(*span), time, &part);
                 revises = true;
-            }
-            if pane < closed.start.div_euclid(PANE_MS) {
-                start.take(shape, closed.start, pane, &agg);
             }
         }
         if revises {
-            if series.pending.is_empty() {
+            let pending = series.pending.get_or_insert_with(|| {
                 self.touched.push(place);
-            }
-            series.pending.push((pane, agg.clone()));
+                Box::default()
+            });
+            pending.put(time, &part);
         }
-        insert(&mut series.panes, pane, agg);
+        series.panes.put(time, &part);
     }
 
-    /// Drops panes that no window can need any more.
+    /// Drops panes that no window can need any more, and merges those that only long windows need.
     pub(crate) fn prune(&mut self, days: &Days) {
         let Some(horizon) = self.horizon else { return };
+        let mut day_begins_in = HashMap::new();
         for series in &mut self.series {
             let Some(spec) = self.specs.get(usize::from(series.metric.0)) else {
                 continue;
             };
-            let keep = spec
-                .spans
-                .iter()
-                .filter_map(|span| {
-                    let closed = self.closed.get(span)?;
-                    let first = span.boundary_at_or_before(horizon, days);
-                    Some(span.start_of(first, days).min(first).min(closed.start))
-                })
-                .min()
-                .unwrap_or(horizon)
-                .div_euclid(PANE_MS);
-            while let Some((_, agg)) = series.panes.pop_front_if(|entry| entry.0 < keep) {
-                if spec.shape != Shape::Flow {
-                    series.floor.0 = series.floor.0.wrapping_add(agg.num);
-                    series.floor.1 = series.floor.1.wrapping_add(agg.den);
+            // the oldest pane that anything can still come into
+            let open = pane_of(horizon, spec.shape) * PANE_MS;
+            let (mut keep, mut fine) = (open, open);
+            for span in &spec.spans {
+                let Some(closed) = self.closed.get(span) else {
+                    continue;
+                };
+                // the oldest window that can be revised ends after `open`, the next one to be closed starts at `closed.start`
+                let oldest = match span {
+                    Span::Day => days.start_of(open),
+                    _ => span.start_of(span.boundary_at_or_before(open, days), days),
+                };
+                keep = keep.min(oldest).min(closed.start);
+                if !matches!(span, Span::H24 | Span::Day) {
+                    fine = fine.min(oldest).min(closed.start);
                 }
             }
+            series.panes.drop_before(pane_start(keep));
+            // Windows of 24h and of days begin and end on multiples of 5 minutes (days nearly always, hence the question). No other
+            // window of this metric begins or ends before `fine`, and nothing comes in there: so nobody sees what a bucket before
+            // it is made of.
+            let fine = fine.div_euclid(BUCKET_MS) * BUCKET_MS;
+            series.panes.pack_before(fine, spec.shape, |bucket| {
+                !*day_begins_in.entry(bucket).or_insert_with(|| days.start_of(bucket + BUCKET_MS - 1) > bucket)
+            });
         }
     }
 
     /// How many panes are kept, over all series.
     #[must_use]
     pub fn panes(&self) -> usize {
-        self.series.iter().map(|series| series.panes.len()).sum()
+        self.series.iter().map(|series| series.panes.len().0).sum()
+    }
+
+    /// How many of them are old ones, merged and packed.
+    #[must_use]
+    pub fn packed_panes(&self) -> usize {
+        self.series.iter().map(|series| series.panes.len().1).sum()
     }
 
     /// How many series there are.
@@ -259,7 +289,7 @@ impl Board {
     }
 }
 
-/// Where the sums at windows' starts stand once the window that ends at `end` is closed: a rolling window's start moves with its
+/// Where rolling windows start once the window that ends at `end` is closed: a rolling window's start moves with its
 /// end, a day's next window starts where this one ends.
 pub(crate) fn next_start(span: Span, end: i64, days: &Days) -> i64 {
     match span {
@@ -275,15 +305,4 @@ pub struct Place {
     pub level: Level,
     pub key: KeyId,
     pub time: TimeMs,
-}
-
-pub(crate) fn insert(panes: &mut VecDeque<(i64, Agg)>, pane: i64, agg: Agg) {
-    match panes.back_mut() {
-        Some(last) if last.0 == pane => last.1.add(&agg, 1),
-        Some(last) if last.0 > pane => match panes.binary_search_by_key(&pane, |entry| entry.0) {
-            Ok(at) => panes[at].1.add(&agg, 1),
-            Err(at) => panes.insert(at, (pane, agg)),
-        },
-        _ => panes.push_back((pane, agg)),
-    }
 }

@@ -1,16 +1,15 @@
 //! Windows read out of the board: closed ones as time moves (final rows), revised ones where contributions came late, and the
 //! next-ending ones as they stand (provisional).
 
-use std::collections::VecDeque;
-
 use yiping_event::TimeMs;
 
 use crate::{
-    board::{Board, Closed, Series, next_start},
-    cumulative::Sum,
+    board::{Board, Closed, Series, bounds, next_start},
     key::Level,
     metric::Shape,
-    pane::{Agg, PANE_MS, Row},
+    pane::{PANE_MS, Row},
+    panes::Panes,
+    rolling::{Bounds, EVER, Rolling, Value, pane_start},
     span::{Days, Span},
 };
 
@@ -48,14 +47,9 @@ impl Board {
             let Some(at) = self.spec(series.metric).and_then(|spec| spec.spans.iter().position(|s| *s == span)) else {
                 return true;
             };
-            let (start, end) = &series.sums[at];
-            let quiet = series.panes.back().is_none_or(|entry| entry.0 < from.div_euclid(PANE_MS));
-            quiet
-                && end.stands_still()
-                && match span {
-                    Span::Now => end.agg().is_zero(),
-                    _ => end.since(start).is_zero(),
-                }
+            let window = &series.windows[at];
+            let quiet = series.panes.newest_time().is_none_or(|newest| newest < pane_start(from));
+            quiet && window.stands_still() && window.is_empty()
         })
     }
 
@@ -73,12 +67,12 @@ impl Board {
             let Some(at) = spec.spans.iter().position(|s| *s == span) else {
                 continue;
             };
-            let (at_start, at_end) = &mut series.sums[at];
-            at_end.advance(spec.shape, closed.end, end, &series.panes);
-            at_start.advance(spec.shape, closed.start, start, &series.panes);
-            let value = if span == Span::Now { at_end.agg().clone() } else { at_end.since(at_start) };
-            at_start.advance(spec.shape, start, kept_start, &series.panes);
-            if value.num != 0 || value.den != 0 || value.n != 0 {
+            let Series { panes, windows, .. } = series;
+            let (window, to) = (&mut windows[at], bounds(span, start, end));
+            window.roll(panes, spec.shape, closed.bounds(span), to);
+            let value = window.value(spec.shape);
+            window.roll(panes, spec.shape, to, bounds(span, kept_start, end));
+            if !value.is_empty() {
                 rows.push(row(&spec.id, series, keys.name(series.key), span, (start, end), value, false, offset));
             }
         }
@@ -88,48 +82,31 @@ impl Board {
     /// Rows for every closed window that late contributions changed since the last call.
     pub(crate) fn revise(&mut self, days: &Days, offset: u64, rows: &mut Vec<Row>) {
         for place in std::mem::take(&mut self.touched) {
-            let pending = std::mem::take(&mut self.series[place].pending);
+            let Some(changes) = self.series.get_mut(place).and_then(|series| series.pending.take()) else {
+                continue;
+            };
             let series = &self.series[place];
-            let Some(spec) = self.spec(series.metric) else {
-                continue;
+            let (Some(spec), Some((first, last))) = (self.spec(series.metric), changes.times()) else {
+                continue; // what came was taken back
             };
-            let (Some(first), Some(last)) = (pending.iter().map(|p| p.0).min(), pending.iter().map(|p| p.0).max())
-            else {
-                continue;
-            };
-            let changes: VecDeque<(i64, Agg)> = {
-                let mut sorted = pending;
-                sorted.sort_by_key(|entry| entry.0);
-                sorted.into()
-            };
+            let (first, last) = (pane_start(first), pane_start(last));
             for span in &spec.spans {
                 let Some(closed) = self.closed.get(span) else {
                     continue;
                 };
-                let mut walk = Walk::new(series, spec.shape, first * PANE_MS, *span, days);
-                let mut end = span.boundary_after(first * PANE_MS, days);
+                let (mut walk, mut change) = (Walk::new(&series.panes, spec.shape), Walk::new(&changes, spec.shape));
+                let mut end = span.boundary_after(first, days);
                 while end <= closed.end {
                     let start = span.start_of(end, days);
-                    if spec.shape == Shape::Flow && start > last * PANE_MS {
+                    if !spec.shape.lasts() && *span != Span::Now && start > last {
                         break;
                     }
-                    let change = window_of(&changes, spec.shape, *span, start, end);
-                    if !change.is_zero() {
-                        let value = walk.window(*span, start, end);
-                        let empty = value.num == 0 && value.den == 0 && value.n == 0;
-                        let before = value.minus(&change);
-                        if !(empty && before.num == 0 && before.den == 0 && before.n == 0) {
-                            let key = self.keys.name(series.key);
-                            rows.push(row(
-                                &spec.id,
-                                series,
-                                key,
-                                *span,
-                                (start, end),
-                                value,
-                                empty && spec.moves,
-                                offset,
-                            ));
+                    let bounds = bounds(*span, start, end);
+                    if change.to(bounds).is_changed(&changes, spec.shape, bounds) {
+                        let value = walk.to(bounds).value(spec.shape);
+                        if !(value.is_empty() && change.window.was_empty(&walk.window)) {
+                            let (key, gone) = (self.keys.name(series.key), value.is_empty() && spec.moves);
+                            rows.push(row(&spec.id, series, key, *span, (start, end), value, gone, offset));
                         }
                     }
                     end = span.boundary_after(end, days);
@@ -153,7 +130,7 @@ impl Board {
             let Some(spec) = self.spec(series.metric) else {
                 continue;
             };
-            for (span, (at_start, at_end)) in spec.spans.iter().zip(&series.sums) {
+            for (span, window) in spec.spans.iter().zip(&series.windows) {
                 let Some(closed) = self.closed.get(span).filter(|_| wanted(*span, series.level)) else {
                     continue;
                 };
@@ -163,19 +140,12 @@ impl Board {
                 };
                 let start = span.start_of(end, days);
                 let reach = match spec.shape {
-                    Shape::Integral => time.0.div_euclid(PANE_MS) * PANE_MS,
-                    Shape::Flow | Shape::Level => (time.0.div_euclid(PANE_MS) + 1) * PANE_MS,
+                    Shape::Integral => pane_start(time.0),
+                    _ => pane_start(time.0) + PANE_MS,
                 };
-                let mut upto = at_end.clone();
-                upto.advance(spec.shape, closed.end, reach.max(closed.end), &series.panes);
-                let value = if *span == Span::Now {
-                    upto.agg().clone()
-                } else {
-                    let mut from = at_start.clone();
-                    from.advance(spec.shape, closed.start, start.max(closed.start), &series.panes);
-                    upto.since(&from)
-                };
-                if value.num != 0 || value.den != 0 || value.n != 0 || series.level == Level::City {
+                let to = bounds(*span, start.max(closed.start), reach.max(closed.end));
+                let value = window.ahead(&series.panes, spec.shape, closed.bounds(*span), to);
+                if !value.is_empty() || series.level == Level::City {
                     let start = if *span == Span::Now { end } else { start };
                     let key = self.keys.name(series.key);
                     rows.push(row(&spec.id, series, key, *span, (start, end), value, false, offset));
@@ -186,46 +156,24 @@ impl Board {
     }
 }
 
-/// Sums at the two ends of windows that move forward, from the oldest kept pane on.
+/// A window that moves forward over panes, from wherever it is first wanted.
 struct Walk<'a> {
+    panes: &'a Panes,
     shape: Shape,
-    panes: &'a VecDeque<(i64, Agg)>,
-    start: (i64, Sum),
-    end: (i64, Sum),
+    window: Rolling,
+    at: Bounds,
 }
 
 impl<'a> Walk<'a> {
-    fn new(series: &'a Series, shape: Shape, first_change: i64, span: Span, days: &Days) -> Self {
-        let earliest = span.start_of(span.boundary_after(first_change, days), days);
-        let front = series.panes.front().map_or(earliest, |entry| entry.0 * PANE_MS).min(earliest);
-        // a flow's sums are only ever subtracted: they may begin at the first window; a state must be known from the floor on
-        let from = if shape == Shape::Flow { earliest } else { front };
-        let sum = Sum::at_floor(series.floor.0, series.floor.1, shape);
-        Walk { shape, panes: &series.panes, start: (from, sum.clone()), end: (from, sum) }
+    fn new(panes: &'a Panes, shape: Shape) -> Self {
+        Walk { panes, shape, window: Rolling::default(), at: (EVER, EVER) }
     }
 
-    fn window(&mut self, span: Span, start: i64, end: i64) -> Agg {
-        self.end.1.advance(self.shape, self.end.0, end, self.panes);
-        self.end.0 = end;
-        if span == Span::Now {
-            return self.end.1.agg().clone();
-        }
-        self.start.1.advance(self.shape, self.start.0, start, self.panes);
-        self.start.0 = start;
-        self.end.1.since(&self.start.1)
+    fn to(&mut self, bounds: Bounds) -> &Rolling {
+        self.window.roll(self.panes, self.shape, self.at, bounds);
+        self.at = bounds;
+        &self.window
     }
-}
-
-/// What a few changes alone add to a window.
-fn window_of(changes: &VecDeque<(i64, Agg)>, shape: Shape, span: Span, start: i64, end: i64) -> Agg {
-    let upto = |position: i64| {
-        let mut sum = Sum::default();
-        for (pane, agg) in changes.iter().take_while(|entry| entry.0 < position.div_euclid(PANE_MS)) {
-            sum.take(shape, position, *pane, agg);
-        }
-        sum
-    };
-    if span == Span::Now { upto(end).agg().clone() } else { upto(end).since(&upto(start)) }
 }
 
 #[expect(clippy::too_many_arguments, reason = "one place where a row is put together from its parts")]
@@ -235,7 +183,7 @@ fn row(
     key: &str,
     span: Span,
     (start, end): (i64, i64),
-    value: Agg,
+    value: Value,
     gone: bool,
     offset: u64,
 ) -> Row {
@@ -247,10 +195,12 @@ fn row(
         span,
         start: TimeMs(start),
         end: TimeMs(end),
-        num: value.num,
-        den: value.den,
-        n: value.n,
-        hist: value.hist.counts().to_vec(),
+        num: value.agg.num,
+        den: value.agg.den,
+        n: value.agg.n,
+        num2: value.agg.num2,
+        den2: value.agg.den2,
+        hist: value.hist,
         gone,
         incomplete: false,
         offset,

@@ -9,11 +9,11 @@ use crate::{
     board::{Board, Closed, Series},
     clock::{Clock, Settings},
     domain::{Domain, Timer},
-    histogram::Histogram,
     key::{KeyId, Keys, Level},
     machine::{Contact, Core, Counters},
     metric::MetricId,
-    pane::Agg,
+    pane::{Agg, PANE_MS},
+    panes::{Panes, Part},
     span::Span,
 };
 
@@ -77,30 +77,29 @@ struct AggV1 {
     hist: Vec<(u16, i64)>,
 }
 
-impl From<AggV1> for Agg {
-    fn from(old: AggV1) -> Self {
-        Agg {
-            num: old.num,
-            den: old.den,
-            n: old.n,
-            area_num: old.area_num,
-            area_den: old.area_den,
-            hist: Histogram::from(old.hist),
+/// Panes by their number; areas stand in the second sums.
+fn panes(old: impl IntoIterator<Item = (i64, AggV1)>, into: &mut Panes) {
+    for (pane, old) in old {
+        let (time, mut n) = (pane * PANE_MS, old.n);
+        for (bucket, count) in old.hist {
+            into.put(time, &Part::Item { item: i64::from(bucket), count });
+            n -= count;
         }
+        let AggV1 { num, den, area_num, area_den, .. } = old;
+        into.put(time, &Part::Sums(Agg { num, den, n, num2: area_num, den2: area_den }));
     }
 }
 
 impl From<SeriesV1> for Series {
     fn from(old: SeriesV1) -> Self {
-        Series {
-            metric: old.metric,
-            level: old.level,
-            key: old.key,
-            panes: old.panes.into_iter().map(|(pane, agg)| (pane, agg.into())).collect(),
-            floor: old.floor,
-            sums: Vec::new(),
-            pending: old.pending.into_iter().map(|(pane, agg)| (pane, agg.into())).collect(),
-        }
+        let mut kept = Panes::over(Agg { num: old.floor.0, den: old.floor.1, ..Agg::default() });
+        panes(old.panes, &mut kept);
+        let pending = (!old.pending.is_empty()).then(|| {
+            let mut pending = Box::<Panes>::default();
+            panes(old.pending, &mut pending);
+            pending
+        });
+        Series { metric: old.metric, level: old.level, key: old.key, panes: kept, windows: Box::default(), pending }
     }
 }
 
@@ -133,5 +132,6 @@ pub(crate) fn read<D: Domain>(bytes: &[u8]) -> Result<Core<D>, String> {
         recorded: old.recorded,
         append: None,
         holes: Vec::new(),
+        late_minutes: BTreeMap::new(),
     })
 }

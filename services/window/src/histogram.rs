@@ -50,18 +50,24 @@ impl Histogram {
         &self.0
     }
 
+    /// Counts a bucket so often more, or less.
+    pub fn count(&mut self, bucket: u16, count: i64) {
+        match self.0.binary_search_by_key(&bucket, |entry| entry.0) {
+            Ok(at) => {
+                self.0[at].1 += count;
+                if self.0[at].1 == 0 {
+                    self.0.remove(at);
+                }
+            }
+            Err(at) if count != 0 => self.0.insert(at, (bucket, count)),
+            Err(_) => {}
+        }
+    }
+
     /// Adds `sign` times the other's counts.
     pub fn add(&mut self, other: &Histogram, sign: i64) {
         for &(bucket, count) in &other.0 {
-            match self.0.binary_search_by_key(&bucket, |entry| entry.0) {
-                Ok(at) => {
-                    self.0[at].1 += sign * count;
-                    if self.0[at].1 == 0 {
-                        self.0.remove(at);
-                    }
-                }
-                Err(at) => self.0.insert(at, (bucket, sign * count)),
-            }
+            self.count(bucket, sign * count);
         }
     }
 }

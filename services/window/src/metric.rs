@@ -9,7 +9,14 @@ use crate::span::Span;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct MetricId(pub u16);
 
-/// How contributions become a window's value.
+/// How contributions become a window's value, and how the rows of several partitions become one.
+///
+/// | shape | row | merged over partitions by |
+/// | --- | --- | --- |
+/// | flow, level, integral | num, den, n, and where the metric has them num2, den2, hist | adding up |
+/// | max, min | num = the extreme, n = observations | max, min of num over rows with n > 0; n added up |
+/// | last | num = the value, den = when it was observed (ms), n = observations | num and den of the newest by (den, num) over rows with n > 0; n added up |
+/// | distinct | num = how many, n = observations | adding up, since an entity's records are all in one partition |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Shape {
     /// Things that happen: a window holds the sum of its contributions (counts, ratios, means, percentiles).
@@ -18,6 +25,32 @@ pub enum Shape {
     Level,
     /// A state over time: a window holds ∫ state dt, in unit·ms (occupied space-milliseconds).
     Integral,
+    /// The greatest value observed in a window.
+    Max,
+    /// The least value observed in a window.
+    Min,
+    /// The value of the newest observation in a window; of several at the same time the greatest.
+    Last,
+    /// How many different entities were seen in a window.
+    Distinct,
+}
+
+impl Shape {
+    /// Whether it is a state: a change of it holds from its time on, and one that comes too late from the horizon on (I5). All
+    /// others are things that happen: too late, they are left out.
+    #[must_use]
+    pub fn lasts(self) -> bool {
+        matches!(self, Shape::Level | Shape::Integral)
+    }
+
+    /// Max, min, last: whether an observation (time, value) goes before another.
+    pub(crate) fn beats(self, one: (i64, i64), other: (i64, i64)) -> bool {
+        match self {
+            Shape::Max => one.1 > other.1,
+            Shape::Min => one.1 < other.1,
+            _ => one > other,
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

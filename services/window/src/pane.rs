@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use yiping_event::TimeMs;
 
-use crate::{histogram::Histogram, key::Level, metric::Shape, span::Span};
+use crate::{key::Level, metric::Shape, span::Span};
 
 /// The base slice of event time, in ms. Every slide and every day boundary is a multiple of it.
 pub const PANE_MS: i64 = 10_000;
@@ -13,24 +13,24 @@ pub const PANE_MS: i64 = 10_000;
 #[must_use]
 pub fn pane_of(t: i64, shape: Shape) -> i64 {
     match shape {
-        Shape::Flow | Shape::Integral => t.div_euclid(PANE_MS),
         Shape::Level => (t - 1).div_euclid(PANE_MS),
+        _ => t.div_euclid(PANE_MS),
     }
 }
 
 /// What is added up. Sums are integers in the metric's smallest unit (I8), so neither order nor partitioning changes a digit.
 ///
-/// Arithmetic wraps: only differences of running sums are ever used, and those fit.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Arithmetic wraps: what is taken away was added before, so a window's value is right wherever it fits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Agg {
     pub num: i64,
     pub den: i64,
     /// How many observations stand behind it.
     pub n: i64,
-    /// Integrals only: what a change of level inside the pane adds up to the pane's end, in unit·ms.
-    pub area_num: i64,
-    pub area_den: i64,
-    pub hist: Histogram,
+    /// A second numerator and denominator, for figures made of four sums. In an integral's pane: what changes of level inside the
+    /// pane add up to the pane's end, in unit·ms.
+    pub num2: i64,
+    pub den2: i64,
 }
 
 impl Agg {
@@ -38,18 +38,8 @@ impl Agg {
         self.num = self.num.wrapping_add(sign.wrapping_mul(other.num));
         self.den = self.den.wrapping_add(sign.wrapping_mul(other.den));
         self.n = self.n.wrapping_add(sign.wrapping_mul(other.n));
-        self.area_num = self.area_num.wrapping_add(sign.wrapping_mul(other.area_num));
-        self.area_den = self.area_den.wrapping_add(sign.wrapping_mul(other.area_den));
-        if !other.hist.is_empty() {
-            self.hist.add(&other.hist, sign);
-        }
-    }
-
-    #[must_use]
-    pub fn minus(&self, other: &Agg) -> Agg {
-        let mut difference = self.clone();
-        difference.add(other, -1);
-        difference
+        self.num2 = self.num2.wrapping_add(sign.wrapping_mul(other.num2));
+        self.den2 = self.den2.wrapping_add(sign.wrapping_mul(other.den2));
     }
 
     #[must_use]
@@ -71,6 +61,9 @@ pub struct Row {
     pub num: i64,
     pub den: i64,
     pub n: i64,
+    /// The second numerator and denominator of a figure made of four sums; 0 for all others.
+    pub num2: i64,
+    pub den2: i64,
     pub hist: Vec<(u16, i64)>,
     /// The window was published, and what it held has moved elsewhere (a call whose offer became known): hide it.
     pub gone: bool,
