@@ -181,6 +181,34 @@ ENGINE = ReplacingMergeTree
 ORDER BY (stream, generation, partition, offset)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1;
 
+-- Events that came too late for their windows, counted by the minute of their time; each row holds the count so far.
+CREATE TABLE IF NOT EXISTS city.late_rows
+(
+    stream     LowCardinality(String),
+    generation UInt16,
+    partition  UInt32,
+    minute     DateTime64(3, 'UTC'),
+    events     UInt64,
+    revision   UInt64
+)
+ENGINE = ReplacingMergeTree(revision)
+ORDER BY (stream, generation, partition, minute)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1;
+
+-- How many of them `yiping heal` has counted in since.
+CREATE TABLE IF NOT EXISTS city.healed_rows
+(
+    stream     LowCardinality(String),
+    generation UInt16,
+    partition  UInt32,
+    minute     DateTime64(3, 'UTC'),
+    events     UInt64,
+    revision   UInt64
+)
+ENGINE = ReplacingMergeTree(revision)
+ORDER BY (stream, generation, partition, minute)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1;
+
 CREATE TABLE IF NOT EXISTS city.configs
 (
     stream      LowCardinality(String),

@@ -23,13 +23,14 @@ FROM
         sumIf(f.den, counts) AS den,
         sumIf(f.n, counts) AS n,
         sumMapIf(f.hist, counts) AS hist,
+        maxIf(f.incomplete, counts) AS incomplete,
         max(f.revision) AS revision
     FROM
     (
         SELECT
             p.stream AS stream, p.metric AS metric, p.level AS level, p.key AS key, p.span AS span,
             e.window_start AS window_start, e.window_end AS window_end,
-            p.num AS num, p.den AS den, p.n AS n, p.hist AS hist, p.revision AS revision,
+            p.num AS num, p.den AS den, p.n AS n, p.hist AS hist, p.incomplete AS incomplete, p.revision AS revision,
             (p.span = 'now' OR p.row_end = e.window_end) AND NOT p.gone AS counts
         FROM
         (
@@ -40,13 +41,14 @@ FROM
                 argMax(v.den, v.revision) AS den,
                 argMax(v.n, v.revision) AS n,
                 argMax(v.hist, v.revision) AS hist,
+                argMax(v.incomplete, v.revision) AS incomplete,
                 argMax(v.gone, v.revision) AS gone
             FROM
             (
-                SELECT stream, metric, level, key, span, generation, partition, window_end, revision, num, den, n, hist, gone
+                SELECT stream, metric, level, key, span, generation, partition, window_end, revision, num, den, n, hist, gone, incomplete
                 FROM city.metric_latest_rows FINAL
                 UNION ALL
-                SELECT stream, metric, level, key, span, generation, partition, window_end, revision, num, den, n, hist, gone
+                SELECT stream, metric, level, key, span, generation, partition, window_end, revision, num, den, n, hist, gone, incomplete
                 FROM city.metric_rows FINAL
                 WHERE metric IN (SELECT metric FROM city.metric_defs)
                   AND (level, span, window_end) IN (SELECT level, span, window_end FROM city.latest_reached WHERE apart AND span != 'now')
@@ -61,4 +63,6 @@ FROM
 INNER JOIN (SELECT * FROM city.metric_defs FINAL) AS d ON d.metric = r.metric
 LEFT JOIN (SELECT metric, level, key, den FROM city.metric_constants FINAL WHERE den IS NOT NULL) AS c
     ON c.metric = r.metric AND c.level = r.level AND c.key = r.key
-LEFT JOIN city.stream_watermarks AS w ON w.stream = r.stream;
+LEFT JOIN city.stream_watermarks AS w ON w.stream = r.stream
+ASOF LEFT JOIN city.unhealed AS l_end ON l_end.stream = r.stream AND l_end.minute < r.window_end
+ASOF LEFT JOIN city.unhealed AS l_start ON l_start.stream = r.stream AND l_start.minute < toStartOfMinute(r.window_start);

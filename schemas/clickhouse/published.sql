@@ -32,4 +32,8 @@ SELECT
     multiIf(d.kind = 'ratio', ifNull(c.den, r.den), d.kind = 'gauge', r.den, r.n) AS n,
     toBool(ifNull(r.window_end <= w.watermark, 0)) AS is_final,
     r.revision AS revision,
-    w.watermark AS watermark
+    w.watermark AS watermark,
+    -- records of its time were gone before they were read
+    toBool(r.incomplete) AS incomplete,
+    -- events of its stream and time that came too late to be counted, and were not healed since
+    toUInt64(greatest(0, l_end.until - l_start.until)) AS late

@@ -6,7 +6,9 @@ use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 use yiping_log::{Log, NewRecord, Offset};
 use yiping_runtime::{Metrics, PartHandle};
-use yiping_store::{Batch, Store};
+use yiping_store::Batch;
+
+use crate::sink::Sink;
 
 /// A machine's state as of an offset, to be stored once its rows are.
 pub struct Snapshot {
@@ -26,7 +28,7 @@ pub struct Job {
 }
 
 pub struct Flusher {
-    pub store: Store,
+    pub store: Arc<dyn Sink>,
     pub log: Arc<dyn Log>,
     pub metrics: Metrics,
     pub health: Arc<PartHandle>,

@@ -6,6 +6,7 @@ use std::{
 };
 
 use serde::Deserialize;
+use yiping_event::Stream;
 use yiping_runtime::{Metrics, metrics::Outcome};
 use yiping_store::LiveRow;
 use yiping_window::{Counters, Domain};
@@ -16,7 +17,7 @@ use crate::partition::Owned;
 #[derive(Default)]
 pub struct Gauges {
     counted: HashMap<u32, Counters>,
-    cases: BTreeMap<Arc<str>, Case>,
+    cases: BTreeMap<(u32, Arc<str>), Case>,
 }
 
 #[derive(Clone, Deserialize)]
@@ -34,6 +35,10 @@ impl Gauges {
 
     pub fn forget(&mut self, metrics: &Metrics, stream: &str, partition: u32) {
         self.counted.remove(&partition);
+        self.cases.retain(|(of, _), _| *of != partition);
+        if stream == Stream::Elder.as_str() {
+            self.show_cases(metrics);
+        }
         metrics.forget_partition(stream, partition);
     }
 
@@ -65,18 +70,21 @@ impl Gauges {
     }
 
     /// Open SOS cases, straight from the service: alert rules must not need ClickHouse (I9).
-    pub fn sos<'a>(&mut self, metrics: &Metrics, rows: impl Iterator<Item = &'a LiveRow>) {
+    pub fn sos<'a>(&mut self, metrics: &Metrics, partition: u32, rows: impl Iterator<Item = &'a LiveRow>) {
         let mut changed = false;
         for row in rows.filter(|row| &*row.kind == "sos") {
             changed = true;
             match serde_json::from_str::<Case>(&row.attrs) {
-                Ok(case) if !row.gone => self.cases.insert(row.key.clone(), case),
-                _ => self.cases.remove(&row.key),
+                Ok(case) if !row.gone => self.cases.insert((partition, row.key.clone()), case),
+                _ => self.cases.remove(&(partition, row.key.clone())),
             };
         }
-        if !changed {
-            return;
+        if changed {
+            self.show_cases(metrics);
         }
+    }
+
+    fn show_cases(&self, metrics: &Metrics) {
         let elder = &metrics.elder;
         elder.sos_open.reset();
         elder.sos_unacknowledged.reset();

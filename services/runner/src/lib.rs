@@ -3,10 +3,14 @@
 //! | file | stage |
 //! | --- | --- |
 //! | `service.rs` | the loop: assignments, records, ticks, flushes, the end |
+//! | `generation.rs` | which life of its log a stream is in |
+//! | `takeover.rs` | a partition's newest checkpoint, and where the log goes on from it |
 //! | `partition.rs` | one owned partition: its machine, what it has still to store, its silence |
 //! | `rows.rs` | the engine's rows as the store's |
 //! | `flush.rs` | rows, then checkpoint, then commit: the only order in which a crash loses and doubles nothing (I4) |
+//! | `sink.rs` | what is asked of the store |
 //! | `checkpoint.rs` | a machine as parts, and back |
+//! | `upkeep.rs` | `rebuild`, `heal`, `move`: the same machines over the log once more |
 //! | `gauges.rs` | what the process says of itself to Prometheus |
 //! | `compute.rs` | the same machine offline, over files |
 //! | `export.rs` | a log's records as lines of such a file |
@@ -18,9 +22,13 @@ mod compute;
 mod export;
 mod flush;
 mod gauges;
+mod generation;
 mod partition;
 mod rows;
 mod service;
+mod sink;
+mod takeover;
+mod upkeep;
 
 use yiping_city::City;
 use yiping_runtime::config::Stream as StreamConfig;
@@ -30,6 +38,8 @@ pub use compute::{Computed, OfflineRow, compute};
 pub use export::{export_line, log_time};
 pub use rows::{constants, defs, expected_sources};
 pub use service::{Deps, run};
+pub use sink::Sink;
+pub use upkeep::{Healed, Rebuilt, Relocated, Upkeep, heal, rebuild, relocate};
 
 /// The settings of a stream that shape results, as they travel in the log.
 #[must_use]

@@ -1,21 +1,15 @@
 //! One owned partition: its machine, what it has still to store, and its silence.
 
-use std::{
-    collections::HashMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use tokio::time::Instant;
 use yiping_event::TimeMs;
 use yiping_log::{NewRecord, Offset, Record};
-use yiping_store::{LatestMark, LatestMetricRow, LiveRow, MetricRow, RejectRow, SourceRow, StatusRow};
+use yiping_store::{LateRow, LatestMark, LatestMetricRow, LiveRow, MetricRow, RejectRow, SourceRow, StatusRow};
 use yiping_window::{Contact, Domain, Input, Level, Machine, MetricSpec, Output, Span};
 
-use crate::rows::{Names, Origin, store_row};
-
-/// A row's identity within a partition.
-type RowId = (Arc<str>, Arc<str>, Arc<str>, Arc<str>, i64);
+use crate::rows::{Names, Origin, RowId, row_id, store_row};
 
 /// A figure: metric, level, key, span.
 type FigureId = (Arc<str>, Arc<str>, Arc<str>, Arc<str>);
@@ -29,10 +23,19 @@ pub struct Pending {
     pub metrics: HashMap<RowId, MetricRow>,
     pub live: HashMap<(Arc<str>, Arc<str>), LiveRow>,
     pub rejects: Vec<RejectRow>,
+    /// Too-late events by minute.
+    pub late_minutes: HashMap<i64, LateRow>,
     /// Events for the late topic.
     pub late: Vec<NewRecord>,
     /// The log's time of the oldest record behind these rows.
     pub oldest_append_ms: Option<i64>,
+}
+
+impl Pending {
+    /// How much waits.
+    pub fn len(&self) -> usize {
+        self.metrics.len() + self.live.len() + self.rejects.len() + self.late.len()
+    }
 }
 
 pub struct Owned<D: Domain> {
@@ -46,6 +49,8 @@ pub struct Owned<D: Domain> {
     pub checkpointed: Instant,
     /// The offset of the newest checkpoint.
     pub checkpoint_at: Offset,
+    /// Works without the state from the store: nothing that it makes is stored.
+    pub borrowed: bool,
     names: Names,
     written: HashMap<FigureId, Written>,
     contacts: HashMap<String, Contact>,
@@ -89,6 +94,7 @@ impl<D: Domain> Owned<D> {
             pending: Pending::default(),
             checkpointed: now,
             checkpoint_at: next,
+            borrowed: false,
             names: Names::default(),
             written: HashMap::new(),
             contacts: HashMap::new(),
@@ -98,6 +104,17 @@ impl<D: Domain> Owned<D> {
         owned.machine.live(&mut out);
         owned.keep(out, &[]);
         owned
+    }
+
+    /// A partition of which only the log's last hours are known.
+    pub fn borrowed(origin: Origin, machine: Machine<D>, next: Offset, head: Offset) -> Self {
+        Owned { borrowed: true, ..Owned::new(origin, machine, next, head, Duration::ZERO) }
+    }
+
+    /// Gives up what waits to be stored, and stores nothing more: it is made again from the checkpoint.
+    pub fn let_go(&mut self) {
+        self.borrowed = true;
+        self.pending = Pending::default();
     }
 
     /// Takes records in, in order.
@@ -127,13 +144,7 @@ impl<D: Domain> Owned<D> {
     fn keep(&mut self, out: Output, records: &[Record]) {
         for row in out.rows {
             let row = store_row(row, &self.origin, &mut self.names);
-            let id = (
-                Arc::clone(&row.metric),
-                Arc::clone(&row.level),
-                Arc::clone(&row.key),
-                Arc::clone(&row.span),
-                row.window_end_ms,
-            );
+            let id = row_id(&row);
             self.pending.metrics.insert(id, row);
         }
         for live in out.live {
@@ -166,6 +177,17 @@ impl<D: Domain> Owned<D> {
                 message: reject.message,
             });
         }
+        for late in out.late_minutes {
+            let row = LateRow {
+                stream: Arc::clone(&self.origin.stream),
+                generation: self.origin.generation,
+                partition: self.origin.partition,
+                minute_ms: late.minute.0,
+                events: late.events,
+                revision: self.origin.revision(late.offset),
+            };
+            self.pending.late_minutes.insert(row.minute_ms, row);
+        }
         for record in out.late.into_iter().filter_map(of) {
             self.pending.late.push(NewRecord {
                 topic: LATE_TOPIC.to_owned(),
@@ -182,7 +204,7 @@ impl<D: Domain> Owned<D> {
         let now = Instant::now();
         let silent = now.duration_since(self.silence.since);
         let foreign = self.silence.foreign.is_some_and(|(_, seen)| now.duration_since(seen) < FOREIGN);
-        if self.next < self.head || silent < SILENT || now < self.silence.not_before || foreign {
+        if self.borrowed || self.next < self.head || silent < SILENT || now < self.silence.not_before || foreign {
             return None;
         }
         let gone = i64::try_from((silent + self.silence.before).as_millis()).unwrap_or(i64::MAX);

@@ -38,6 +38,15 @@ impl Names {
     }
 }
 
+/// A row's identity within a partition: metric, level, key, span, end.
+pub type RowId = (Arc<str>, Arc<str>, Arc<str>, Arc<str>, i64);
+
+#[must_use]
+pub fn row_id(row: &MetricRow) -> RowId {
+    let MetricRow { metric, level, key, span, window_end_ms, .. } = row;
+    (Arc::clone(metric), Arc::clone(level), Arc::clone(key), Arc::clone(span), *window_end_ms)
+}
+
 pub fn store_row(row: Row, origin: &Origin, names: &mut Names) -> MetricRow {
     MetricRow {
         stream: Arc::clone(&origin.stream),
@@ -55,7 +64,7 @@ pub fn store_row(row: Row, origin: &Origin, names: &mut Names) -> MetricRow {
         n: row.n,
         hist: row.hist,
         gone: row.gone,
-        incomplete: false,
+        incomplete: row.incomplete,
     }
 }
 

@@ -1,35 +1,36 @@
 //! The loop of one stream: partitions come and go with the group's assignment, records are applied as they come, and about once a
 //! second what they changed is stored while the next ones are applied.
 
-use std::{
-    collections::BTreeMap,
-    future::Future,
-    pin::Pin,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, future::Future, pin::Pin, sync::Arc, time::Duration};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
+use tokio::{
+    task::{AbortHandle, JoinError, JoinHandle, JoinSet},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 use yiping_catalogue::Catalogue;
-use yiping_event::{Stream, TimeMs};
+use yiping_event::Stream;
 use yiping_log::{Consumer, Log, Offset, Poll};
 use yiping_runtime::{Metrics, PartHandle, config::Ticks};
-use yiping_store::{Batch, ConfigRow, GenerationRow, Store};
-use yiping_window::{Domain, Level, Machine, MetricSpec, Settings, Span};
+use yiping_store::{Batch, ConfigRow};
+use yiping_window::{Domain, Level, Settings, Span};
 
 use crate::{
     checkpoint,
     flush::{Flusher, Job, Snapshot},
     gauges::Gauges,
-    partition::{LATE_TOPIC, Owned, own_record},
+    generation::{self, Life},
+    partition::{LATE_TOPIC, Owned},
     rows::Origin,
+    sink::Sink,
+    takeover::{Loaded, Outcome, Shared, first_after},
 };
 
 /// What a service needs of its process.
 pub struct Deps {
     pub log: Arc<dyn Log>,
-    pub store: Store,
+    pub store: Arc<dyn Sink>,
     pub catalogue: Arc<Catalogue>,
     pub settings: Settings,
     pub store_config: yiping_runtime::config::Store,
@@ -44,13 +45,21 @@ pub struct Deps {
 const MOST_RECORDS: usize = 4_000;
 const POLL: Duration = Duration::from_millis(100);
 const RETRY: Duration = Duration::from_secs(1);
+/// How often a service looks whether its stream's generation is still the newest.
+const LOOK_FOR_LIFE: Duration = Duration::from_secs(10);
+/// `elder` waits so long for its state before it works from the log alone (I9).
+const BORROW_AFTER: Duration = Duration::from_secs(2);
+/// How far back it then reads: an SOS case is closed by then.
+const BORROW_MS: i64 = 36 * 60 * 60 * 1_000;
+/// A partition that was taken from us waits no longer for its rows to be stored: the next owner makes them again.
+const LAST_FLUSH: Duration = Duration::from_secs(5);
 
 type Flushing = Pin<Box<dyn Future<Output = Option<Vec<(u32, Offset)>>> + Send>>;
 
 /// Runs a stream's domain until it is told to stop; then stores what it has, and leaves the group.
 ///
 /// # Errors
-/// When the log is lost for good, or holds a stream that this state doesn't belong to.
+/// When the log is lost for good, or has another number of partitions than this state.
 pub async fn run<D: Domain + Send + Sync + 'static>(
     stream: Stream,
     deps: Deps,
@@ -59,37 +68,41 @@ pub async fn run<D: Domain + Send + Sync + 'static>(
     let topic = stream.topic();
     let partitions = deps.log.ensure_topic(topic, deps.partitions).await.context("making the topic")?;
     deps.log.ensure_topic(LATE_TOPIC, deps.partitions).await.context("making the late topic")?;
-    let Some(generation) =
-        until_stopped(&cancel, "reading generations", &deps.health, || settle_generation(stream, &deps, partitions))
-            .await
-    else {
-        return Ok(());
-    };
+    let fingerprint = deps.log.fingerprint(topic).await.context("asking which log this is")?;
     let consumer = deps.log.consumer(&format!("yiping-{stream}"), &[topic]).await.context("joining the group")?;
     let stop_storing = CancellationToken::new();
     let health = Arc::new(deps.health);
     let flusher = Arc::new(Flusher {
-        store: deps.store.clone(),
+        store: Arc::clone(&deps.store),
         log: Arc::clone(&deps.log),
         metrics: deps.metrics.clone(),
         health: Arc::clone(&health),
         stop: stop_storing.clone(),
     });
     deps.metrics.begin_stream(stream.as_str());
-    let specs = deps.catalogue.specs(stream, None);
-    let mut service = Service::<D> {
+    let shared = Shared {
         stream,
-        generation,
-        specs,
+        specs: deps.catalogue.specs(stream, None),
         log: deps.log,
         store: deps.store,
         settings: deps.settings,
-        config: deps.store_config,
         ticks: deps.ticks,
+    };
+    let mut service = Service::<D> {
+        stream,
+        shared: Arc::new(shared),
+        fingerprint,
+        partitions,
+        life: None,
+        config: deps.store_config,
         metrics: deps.metrics,
         health,
         flusher,
         consumer,
+        assigned: BTreeMap::new(),
+        loading: JoinSet::new(),
+        settling: None,
+        looked: Instant::now(),
         owned: BTreeMap::new(),
         gauges: Gauges::default(),
         configs: Vec::new(),
@@ -98,6 +111,7 @@ pub async fn run<D: Domain + Send + Sync + 'static>(
         refresh: Refresh::default(),
         paused: false,
     };
+    service.settle(None);
     let result = service.work(&cancel).await;
     // what is in memory can be made again from the log: a store that is away must not hold the end up
     tokio::spawn(async move {
@@ -110,17 +124,22 @@ pub async fn run<D: Domain + Send + Sync + 'static>(
 
 struct Service<D: Domain> {
     stream: Stream,
-    generation: u16,
-    specs: Vec<MetricSpec>,
-    log: Arc<dyn Log>,
-    store: Store,
-    settings: Settings,
+    shared: Arc<Shared>,
+    fingerprint: String,
+    partitions: u32,
+    /// The generation; `None` as long as the store hasn't said it.
+    life: Option<Life>,
     config: yiping_runtime::config::Store,
-    ticks: Ticks,
     metrics: Metrics,
     health: Arc<PartHandle>,
     flusher: Arc<Flusher>,
     consumer: Box<dyn Consumer>,
+    /// The partitions that are ours.
+    assigned: BTreeMap<u32, Assigned>,
+    loading: JoinSet<(u32, u16, Outcome<D>)>,
+    settling: Option<JoinHandle<anyhow::Result<Life>>>,
+    looked: Instant,
+    /// Those that are worked on.
     owned: BTreeMap<u32, Owned<D>>,
     gauges: Gauges,
     configs: Vec<ConfigRow>,
@@ -128,6 +147,13 @@ struct Service<D: Domain> {
     flushed: Instant,
     refresh: Refresh,
     paused: bool,
+}
+
+/// An assigned partition on its way to being worked on.
+struct Assigned {
+    since: Instant,
+    /// Its state is being fetched.
+    loading: Option<AbortHandle>,
 }
 
 /// When which newest figures were last written (I10): the city's every second, others every ten; 24h and day, which hardly move,
@@ -170,8 +196,12 @@ impl<D: Domain + Send + Sync + 'static> Service<D> {
             tokio::select! {
                 () = cancel.cancelled() => return Ok(()),
                 stored = stored(&mut self.flushing) => self.stored(stored).await?,
+                life = settled(&mut self.settling) => self.settled(life)?,
+                Some(loaded) = self.loading.join_next() => self.loaded(loaded).await?,
                 poll = self.consumer.poll(MOST_RECORDS, POLL) => self.take(poll, cancel).await?,
             }
+            self.look_for_life();
+            self.borrow().await?;
             self.tick().await;
             self.breathe().await?;
             if self.flushing.is_none() && self.flushed.elapsed() >= self.config.flush {
@@ -190,13 +220,19 @@ impl<D: Domain + Send + Sync + 'static> Service<D> {
             }
             Ok(Poll::Assigned(partitions)) => {
                 for (_, partition) in partitions {
-                    self.take_over(partition, cancel).await?;
+                    self.assigned.insert(partition, Assigned { since: Instant::now(), loading: None });
+                    self.load(partition);
                 }
             }
             Ok(Poll::Revoked(partitions)) => {
                 // what is finished before the next poll needn't be done again by the next owner
-                self.flush_now().await?;
+                if tokio::time::timeout(LAST_FLUSH, self.flush_now()).await.is_err() {
+                    tracing::warn!(stream = %self.stream, "the store is behind: the next owner makes the last rows again");
+                }
                 for (_, partition) in partitions {
+                    if let Some(Assigned { loading: Some(loading), .. }) = self.assigned.remove(&partition) {
+                        loading.abort();
+                    }
                     self.owned.remove(&partition);
                     self.gauges.forget(&self.metrics, self.stream.as_str(), partition);
                 }
@@ -212,97 +248,168 @@ impl<D: Domain + Send + Sync + 'static> Service<D> {
         Ok(())
     }
 
-    /// Becomes a partition's owner: the newest checkpoint, then the log from there (I4).
-    async fn take_over(&mut self, partition: u32, cancel: &CancellationToken) -> anyhow::Result<()> {
-        let stream = self.stream;
-        let store = self.store.clone();
-        let Some(newest) = until_stopped(cancel, "reading the checkpoint", &self.health, || async {
-            Ok(store.newest_checkpoint(stream.as_str(), partition).await?)
-        })
-        .await
-        else {
-            return Ok(());
-        };
-        for bad in &newest.unreadable {
-            tracing::error!(%stream, partition, offset = bad.offset, reason = bad.reason, "a checkpoint can't be read, taking the one before");
+    /// Finds out in which generation we are, in the background: a store that is away holds nothing else up. `lost`: the generation
+    /// whose log turned out to be another one.
+    fn settle(&mut self, lost: Option<Life>) {
+        if self.settling.is_some() {
+            return;
         }
-        let topic = stream.topic();
-        let (first, head) = self.log.range(topic, partition).await.context("asking for the log's range")?;
-        let (machine, next) = match newest.checkpoint {
-            Some(found) => match checkpoint::machine::<D>(stream, &self.specs, &found.parts) {
-                Ok(machine) if found.generation == self.generation => (machine, found.offset),
-                Ok(machine) => (machine, first), // a log made anew goes on from the newest state
-                Err(checkpoint::Unreadable(reason)) => {
-                    tracing::error!(%stream, partition, reason, "the checkpoint is of no use, starting from the log's first record");
-                    (self.fresh()?, first)
+        let (shared, fingerprint, partitions) = (Arc::clone(&self.shared), self.fingerprint.clone(), self.partitions);
+        let health = Arc::clone(&self.health);
+        self.settling = Some(tokio::spawn(async move {
+            let attempt = || async {
+                let (store, settings) = (&*shared.store, &shared.settings);
+                match &lost {
+                    Some(old) => generation::renew(store, shared.stream, old, &fingerprint, settings).await,
+                    None => generation::settle(store, shared.stream, &fingerprint, partitions, settings).await,
                 }
-            },
-            None => (self.fresh()?, first),
-        };
-        if next < first {
-            tracing::error!(%stream, partition, next, first, "the log starts after the checkpoint: records between were removed unread");
+            };
+            retried("reading generations", &health, attempt).await
+        }));
+    }
+
+    fn settled(&mut self, life: anyhow::Result<Life>) -> anyhow::Result<()> {
+        self.settling = None;
+        self.looked = Instant::now();
+        let life = life?;
+        if self.life.as_ref() == Some(&life) {
+            return Ok(());
         }
-        let origin = Origin { stream: Arc::from(stream.as_str()), generation: self.generation, partition };
-        let silent = silent_before(&*self.log, topic, partition, next.max(first), head).await;
-        self.state_settings(&machine, &origin, head).await?;
-        let (_, head) = self.log.range(topic, partition).await.context("asking for the log's range")?;
-        self.consumer.seek(topic, partition, next.max(first)).await.context("seeking")?;
-        let owned = Owned::new(origin, machine, next.max(first), head, silent);
-        self.gauges.begin(&owned);
-        self.owned.insert(partition, owned);
-        self.refresh.all();
-        self.health.ready();
-        tracing::info!(%stream, partition, next, head, "took over a partition");
+        let renewed = self.life.replace(life).is_some();
+        for partition in self.assigned.keys().copied().collect::<Vec<_>>() {
+            if renewed {
+                self.owned.remove(&partition);
+                self.gauges.forget(&self.metrics, self.stream.as_str(), partition);
+            }
+            self.load(partition);
+        }
         Ok(())
     }
 
-    fn fresh(&self) -> anyhow::Result<Machine<D>> {
-        Machine::new(self.stream, &self.specs, self.settings.clone())
-            .map_err(|error| anyhow::anyhow!("settings: {error}"))
+    /// Another instance may have begun a new generation.
+    fn look_for_life(&mut self) {
+        if self.life.is_some() && self.looked.elapsed() >= LOOK_FOR_LIFE {
+            self.looked = Instant::now();
+            self.settle(None);
+        }
     }
 
-    /// Writes our settings into the partition where it doesn't state them yet: they shape results, so they are data (I1).
-    async fn state_settings(&mut self, machine: &Machine<D>, origin: &Origin, head: Offset) -> anyhow::Result<()> {
-        if self.ticks != Ticks::Append || machine.recorded_settings() == Some(&self.settings) {
+    /// Fetches a partition's state in the background, as soon as the generation is known.
+    fn load(&mut self, partition: u32) {
+        let (Some(life), Some(assigned)) = (self.life.clone(), self.assigned.get_mut(&partition)) else {
+            return;
+        };
+        if let Some(before) = assigned.loading.take() {
+            before.abort();
+        }
+        let (shared, health) = (Arc::clone(&self.shared), Arc::clone(&self.health));
+        assigned.loading = Some(self.loading.spawn(async move {
+            loop {
+                match retried("taking a partition over", &health, || shared.load::<D>(&life, partition)).await {
+                    Ok(outcome) => return (partition, life.number, outcome),
+                    Err(error) => {
+                        health.not_ready(format!("partition {partition}: {error:#}"));
+                        tokio::time::sleep(RETRY).await;
+                    }
+                }
+            }
+        }));
+    }
+
+    /// Begins to work on a partition whose state is here.
+    async fn loaded(&mut self, loaded: Result<(u32, u16, Outcome<D>), JoinError>) -> anyhow::Result<()> {
+        let Ok((partition, generation, outcome)) = loaded else {
+            return Ok(()); // taken from us meanwhile
+        };
+        let Some(assigned) = self.assigned.get_mut(&partition) else {
+            return Ok(());
+        };
+        if self.life.as_ref().is_none_or(|life| life.number != generation) {
             return Ok(());
         }
-        let text = serde_json::to_string(&self.settings)?;
-        let hash = hash_of(&text);
-        let time = TimeMs(yiping_runtime::clock::unix_ms());
-        let id = format!("config-{}-{head}", origin.partition);
-        let record = own_record(origin, &id, "city.config", time, serde_json::json!({ "hash": hash, "text": text }));
-        let placed = self.log.append(vec![record]).await.context("writing the settings into the log")?;
-        if let Some((partition, from_offset)) = placed.first().copied() {
-            self.configs.push(ConfigRow {
-                stream: Arc::clone(&origin.stream),
-                generation: self.generation,
-                partition,
-                from_offset,
-                time_ms: time.0,
-                hash,
-                text,
-            });
+        assigned.loading = None;
+        let loaded = match outcome {
+            Outcome::Loaded(loaded) => *loaded,
+            Outcome::AnotherLog => {
+                tracing::error!(stream = %self.stream, partition, "the log doesn't hold what the state took from it: it was made anew, or cut");
+                let lost = self.life.clone();
+                self.settle(lost);
+                return Ok(());
+            }
+        };
+        let Loaded { origin, machine, next, head, silent, config } = loaded;
+        self.configs.extend(config);
+        self.gauges.forget(&self.metrics, self.stream.as_str(), partition);
+        let owned = Owned::new(origin, machine, next, head, silent);
+        self.begin(partition, owned).await?;
+        self.health.ready();
+        tracing::info!(stream = %self.stream, partition, next, head, "took over a partition");
+        Ok(())
+    }
+
+    async fn begin(&mut self, partition: u32, owned: Owned<D>) -> anyhow::Result<()> {
+        let topic = self.stream.topic();
+        self.consumer.seek(topic, partition, owned.next).await.context("seeking")?;
+        if self.paused {
+            self.consumer.pause(topic, partition).await.context("pausing")?;
+        }
+        self.gauges.begin(&owned);
+        self.owned.insert(partition, owned);
+        self.refresh.all();
+        Ok(())
+    }
+
+    /// While the store is away, `elder` works from the log alone: what it makes of the last hours is not stored, but open SOS cases
+    /// are seen (I9). Its true state takes over as soon as it can be read.
+    async fn borrow(&mut self) -> anyhow::Result<()> {
+        if self.stream != Stream::Elder {
+            return Ok(());
+        }
+        let waits = |(partition, assigned): (&u32, &Assigned)| {
+            let due = !self.owned.contains_key(partition) && assigned.since.elapsed() >= BORROW_AFTER;
+            due.then_some(*partition)
+        };
+        for partition in self.assigned.iter().filter_map(waits).collect::<Vec<_>>() {
+            let (log, topic) = (&self.shared.log, self.stream.topic());
+            let range = log.range(topic, partition).await.context("asking for the log's range")?;
+            let since = yiping_runtime::clock::unix_ms() - BORROW_MS;
+            let next = first_after(&**log, topic, partition, since, range).await.context("reading the log")?;
+            let origin = Origin { stream: Arc::from(self.stream.as_str()), generation: 0, partition };
+            let owned = Owned::borrowed(origin, self.shared.fresh()?, next, range.1);
+            tracing::warn!(stream = %self.stream, partition, "no state from the store: watching SOS cases from the log alone");
+            self.begin(partition, owned).await?;
         }
         Ok(())
     }
 
     async fn tick(&mut self) {
-        if self.ticks != Ticks::Append {
+        if self.shared.ticks != Ticks::Append {
             return;
         }
         let due: Vec<_> = self.owned.values().filter_map(Owned::tick).collect();
         if !due.is_empty()
-            && let Err(error) = self.log.append(due).await
+            && let Err(error) = self.shared.log.append(due).await
         {
             tracing::warn!(stream = %self.stream, %error, "a tick could not be appended");
         }
     }
 
-    /// Holds consumption while too much waits for the store, and lets it go on after. `elder` never waits (I9).
+    /// Holds consumption while too much waits for the store, and lets it go on after. `elder` never waits (I9): beyond the same
+    /// bound it lets its rows go, and makes them again from its checkpoint when the store is back.
     async fn breathe(&mut self) -> anyhow::Result<()> {
-        let waiting: usize = self.owned.values().map(|owned| owned.pending.metrics.len()).sum();
+        let waiting: usize = self.owned.values().map(|owned| owned.pending.len()).sum();
         let topic = self.stream.topic();
-        if !self.paused && waiting > self.config.run_ahead && self.stream != Stream::Elder {
+        if self.stream == Stream::Elder {
+            if waiting > self.config.run_ahead {
+                tracing::warn!(stream = %self.stream, waiting, "the store is behind: rows will be made again from the log");
+                for partition in self.owned.keys().copied().collect::<Vec<_>>() {
+                    if let Some(owned) = self.owned.get_mut(&partition) {
+                        owned.let_go();
+                    }
+                    self.load(partition);
+                }
+            }
+        } else if !self.paused && waiting > self.config.run_ahead {
             tracing::warn!(stream = %self.stream, waiting, "the store is behind: holding the log");
             for partition in self.owned.keys() {
                 self.consumer.pause(topic, *partition).await.context("pausing")?;
@@ -332,13 +439,17 @@ impl<D: Domain + Send + Sync + 'static> Service<D> {
         for (partition, owned) in &mut self.owned {
             self.gauges.show(&self.metrics, owned);
             let pending = std::mem::take(&mut owned.pending);
-            self.gauges.sos(&self.metrics, pending.live.values());
+            self.gauges.sos(&self.metrics, *partition, pending.live.values());
+            if owned.borrowed {
+                continue; // what comes from the log alone may lack something: it isn't stored
+            }
             job.oldest_append_ms = [job.oldest_append_ms, pending.oldest_append_ms].into_iter().flatten().min();
             job.late.extend(pending.late);
+            job.batch.late.extend(pending.late_minutes.into_values());
             job.batch.metrics.extend(pending.metrics.into_values());
             job.batch.live.extend(pending.live.into_values());
             job.batch.rejects.extend(pending.rejects);
-            let (latest, marks) = owned.latest(&self.specs, due);
+            let (latest, marks) = owned.latest(&self.shared.specs, due);
             job.batch.latest.extend(latest);
             job.batch.marks.extend(marks);
             job.batch.sources.extend(owned.sources());
@@ -349,7 +460,7 @@ impl<D: Domain + Send + Sync + 'static> Service<D> {
                     Ok(parts) => {
                         owned.checkpointed = now;
                         owned.checkpoint_at = owned.next;
-                        let generation = self.generation;
+                        let generation = owned.origin.generation;
                         job.snapshots.push(Snapshot { partition: *partition, generation, next: owned.next, parts });
                     }
                     Err(error) => {
@@ -377,7 +488,7 @@ impl<D: Domain + Send + Sync + 'static> Service<D> {
             let done = stored(&mut self.flushing).await;
             self.stored(done).await?;
         }
-        if !self.owned.is_empty() {
+        if self.owned.values().any(|owned| !owned.borrowed) {
             self.flush(true);
             let done = stored(&mut self.flushing).await;
             self.stored(done).await?;
@@ -410,77 +521,29 @@ async fn stored(flushing: &mut Option<Flushing>) -> Option<Vec<(u32, Offset)>> {
     }
 }
 
-/// Tries until it succeeds; `None` when told to stop.
-async fn until_stopped<T, F: Future<Output = anyhow::Result<T>>>(
-    cancel: &CancellationToken,
+/// The end of the search for the generation; never, when none runs.
+async fn settled(settling: &mut Option<JoinHandle<anyhow::Result<Life>>>) -> anyhow::Result<Life> {
+    match settling {
+        Some(running) => running.await.context("finding the generation")?,
+        None => std::future::pending().await,
+    }
+}
+
+/// Tries until it succeeds, or fails in a way that doesn't pass.
+async fn retried<T, F: Future<Output = anyhow::Result<T>>>(
     what: &str,
     health: &PartHandle,
     attempt: impl Fn() -> F,
-) -> Option<T> {
+) -> anyhow::Result<T> {
     loop {
-        let result = tokio::select! { result = attempt() => result, () = cancel.cancelled() => return None };
-        match result {
-            Ok(value) => return Some(value),
+        match attempt().await {
+            Ok(value) => return Ok(value),
+            Err(error) if generation::is_final(&error) => return Err(error),
             Err(error) => {
                 health.not_ready(format!("{what}: {error:#}"));
                 tracing::warn!(error = format!("{error:#}"), "{what} failed, trying again");
-                tokio::select! { () = tokio::time::sleep(RETRY) => {} () = cancel.cancelled() => return None }
+                tokio::time::sleep(RETRY).await;
             }
         }
     }
-}
-
-/// How long the partition's last record lies back, by the log's own times.
-async fn silent_before(log: &dyn Log, topic: &str, partition: u32, next: Offset, head: Offset) -> Duration {
-    if head == 0 || next < head {
-        return Duration::ZERO; // records to come tell the time themselves
-    }
-    let last = log.read(topic, partition, head - 1, 1).await;
-    let append = last.ok().and_then(|records| records.first().map(|record| record.append_ms));
-    let gone = append.map_or(0, |append| (yiping_runtime::clock::unix_ms() - append).max(0));
-    Duration::from_millis(u64::try_from(gone).unwrap_or(0))
-}
-
-/// Which life of the stream's log this is (I4): the newest one as long as log and partition count are the same, else a new one
-/// that covers what comes after everything published so far.
-async fn settle_generation(stream: Stream, deps: &Deps, partitions: u32) -> anyhow::Result<u16> {
-    let fingerprint = deps.log.fingerprint(stream.topic()).await?;
-    let newest = deps.store.newest_generation(stream.as_str()).await?;
-    let row = match newest {
-        Some(row) if row.fingerprint == fingerprint && row.partitions == partitions => {
-            return Ok(row.generation);
-        }
-        Some(row) if row.partitions != partitions => bail!(
-            "topic {} has {partitions} partitions, the stream's state has {}: set the count back, or begin with a new data folder",
-            stream.topic(),
-            row.partitions
-        ),
-        Some(row) => GenerationRow {
-            stream: row.stream,
-            generation: row.generation + 1,
-            fingerprint,
-            partitions,
-            from_ms: deps.store.published_until(stream.as_str()).await?,
-            to_ms: None,
-            revision: 1,
-        },
-        None => GenerationRow {
-            stream: Arc::from(stream.as_str()),
-            generation: 1,
-            fingerprint,
-            partitions,
-            from_ms: None,
-            to_ms: None,
-            revision: 1,
-        },
-    };
-    let generation = row.generation;
-    let batch = Batch { generations: vec![row], ..Batch::default() };
-    deps.store.write(&batch, &CancellationToken::new()).await?;
-    Ok(generation)
-}
-
-fn hash_of(text: &str) -> String {
-    use sha2::Digest;
-    hex::encode(sha2::Sha256::digest(text))
 }

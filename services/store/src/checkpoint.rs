@@ -17,8 +17,33 @@ use crate::{Result, Store, StoreError};
 pub struct Checkpoint {
     pub generation: u16,
     pub offset: u64,
-    /// (name, bytes), in the order in which they were saved.
-    pub parts: Vec<(String, Vec<u8>)>,
+    pub parts: Parts,
+}
+
+/// (name, bytes), in the order in which they were saved.
+pub type Parts = Vec<(String, Vec<u8>)>;
+
+/// Which checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckpointId {
+    pub stream: String,
+    pub partition: u32,
+    pub generation: u16,
+    /// The next record to apply.
+    pub offset: u64,
+    pub written_at_ms: i64,
+}
+
+impl From<&Manifest> for CheckpointId {
+    fn from(manifest: &Manifest) -> Self {
+        CheckpointId {
+            stream: manifest.stream.clone(),
+            partition: manifest.partition,
+            generation: manifest.generation,
+            offset: manifest.offset,
+            written_at_ms: manifest.written_at,
+        }
+    }
 }
 
 /// A checkpoint that is there and can't be used, and why.
@@ -147,13 +172,27 @@ impl Store {
         self.insert("checkpoint_manifests", &[&manifest]).await
     }
 
-    /// The newest checkpoint, highest (generation, offset), whose every byte is as it was saved.
+    /// The checkpoints of a partition, newest first: highest (generation, offset).
+    pub async fn checkpoints(&self, stream: &str, partition: u32) -> Result<Vec<CheckpointId>> {
+        Ok(self.manifests(stream, partition).await?.iter().map(CheckpointId::from).collect())
+    }
+
+    /// A checkpoint's parts, as they were saved; the inner error says why they can't be had. (The outer one: ClickHouse didn't
+    /// answer, which says nothing about the checkpoint.)
+    pub async fn checkpoint_parts(&self, id: &CheckpointId) -> Result<std::result::Result<Parts, String>> {
+        let sql = "SELECT ?fields FROM city.checkpoint_manifests FINAL
+                   WHERE stream = ? AND partition = ? AND generation = ? AND offset = ?";
+        let query = self.client().query(sql).bind(&id.stream).bind(id.partition).bind(id.generation).bind(id.offset);
+        match query.fetch_optional::<Manifest>().await? {
+            Some(manifest) => self.parts_of(&manifest).await,
+            None => Ok(Err("it is gone".to_owned())),
+        }
+    }
+
+    /// The newest checkpoint whose every byte is as it was saved.
     pub async fn newest_checkpoint(&self, stream: &str, partition: u32) -> Result<NewestCheckpoint> {
-        let sql = "SELECT ?fields FROM city.checkpoint_manifests FINAL WHERE stream = ? AND partition = ?
-                   ORDER BY generation DESC, offset DESC";
-        let manifests: Vec<Manifest> = self.client().query(sql).bind(stream).bind(partition).fetch_all().await?;
         let mut unreadable = Vec::new();
-        for manifest in manifests {
+        for manifest in self.manifests(stream, partition).await? {
             let (generation, offset) = (manifest.generation, manifest.offset);
             match self.parts_of(&manifest).await? {
                 Ok(parts) => {
@@ -166,6 +205,12 @@ impl Store {
             }
         }
         Ok(NewestCheckpoint { checkpoint: None, unreadable })
+    }
+
+    async fn manifests(&self, stream: &str, partition: u32) -> Result<Vec<Manifest>> {
+        let sql = "SELECT ?fields FROM city.checkpoint_manifests FINAL WHERE stream = ? AND partition = ?
+                   ORDER BY generation DESC, offset DESC";
+        Ok(self.client().query(sql).bind(stream).bind(partition).fetch_all().await?)
     }
 
     /// Drops manifests beyond the policy, then segments that no manifest names.
@@ -207,8 +252,7 @@ impl Store {
         Ok(young.fetch_all::<String>().await?.into_iter().collect())
     }
 
-    /// The parts, or why they can't be had. (The outer error: ClickHouse didn't answer, which says nothing about the checkpoint.)
-    async fn parts_of(&self, manifest: &Manifest) -> Result<std::result::Result<Vec<(String, Vec<u8>)>, String>> {
+    async fn parts_of(&self, manifest: &Manifest) -> Result<std::result::Result<Parts, String>> {
         if manifest.format != FORMAT {
             return Ok(Err(format!("format {} is unknown to this build", manifest.format)));
         }

@@ -3,10 +3,10 @@
 use crate::{GenerationRow, Result, Store};
 
 impl Store {
-    /// The newest generation of a stream.
-    pub async fn newest_generation(&self, stream: &str) -> Result<Option<GenerationRow>> {
-        let sql = "SELECT ?fields FROM city.generations FINAL WHERE stream = ? ORDER BY generation DESC LIMIT 1";
-        Ok(self.client().query(sql).bind(stream).fetch_optional().await?)
+    /// The generations of a stream, newest first.
+    pub async fn generations(&self, stream: &str) -> Result<Vec<GenerationRow>> {
+        let sql = "SELECT ?fields FROM city.generations FINAL WHERE stream = ? ORDER BY generation DESC";
+        Ok(self.client().query(sql).bind(stream).fetch_all().await?)
     }
 
     /// The newest watermark that any partition of a stream has published: where a new generation begins. ms; `None` before any.

@@ -24,11 +24,11 @@ mod read;
 mod rows;
 mod write;
 
-pub use checkpoint::{Checkpoint, NewestCheckpoint, PrunePolicy, Pruned, Unreadable};
+pub use checkpoint::{Checkpoint, CheckpointId, NewestCheckpoint, Parts, PrunePolicy, Pruned, Unreadable};
 pub use client::{Store, StoreOptions};
 pub use error::{Result, StoreError};
 pub use read::{Breach, LiveEntity, MetricFilter, MetricValue, SourceStatus, SparkPoint, StreamStatus};
 pub use rows::{
-    Batch, ConfigRow, ExpectedSource, GenerationRow, LatestMark, LatestMetricRow, LiveRow, MetricConstant, MetricDef,
-    MetricKind, MetricRow, RejectRow, SourceRow, StatusRow,
+    Batch, ConfigRow, ExpectedSource, GenerationRow, HealedRow, LateRow, LatestMark, LatestMetricRow, LiveRow,
+    MetricConstant, MetricDef, MetricKind, MetricRow, RejectRow, SourceRow, StatusRow,
 };

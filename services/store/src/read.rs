@@ -5,7 +5,7 @@ use std::time::Duration;
 use clickhouse::{Row, RowOwned, RowRead, query::Query};
 use serde::Deserialize;
 
-use crate::{Result, Store};
+use crate::{MetricRow, Result, Store};
 
 /// A row of `city.metrics` or `city.metrics_latest`.
 #[derive(Debug, Clone, PartialEq, Row, Deserialize)]
@@ -29,6 +29,10 @@ pub struct MetricValue {
     /// Merged watermark of the stream.
     #[serde(rename = "watermark")]
     pub watermark_ms: Option<i64>,
+    /// Records of its time were gone before they were read (I4).
+    pub incomplete: bool,
+    /// Events of its stream and time that came too late to be counted, and were not healed since (I5).
+    pub late: u64,
 }
 
 /// Which rows of `city.metrics`: an absent member takes all.
@@ -154,6 +158,22 @@ impl Store {
         let mut rows: Vec<MetricValue> = self.answer(query.bind(filter.limit.unwrap_or(DEFAULT_LIMIT))).await?;
         rows.reverse();
         Ok(rows)
+    }
+
+    /// A partition's own rows of one generation whose windows end in (from, to], newest revision of each.
+    pub async fn metric_rows(
+        &self,
+        stream: &str,
+        generation: u16,
+        partition: u32,
+        from_ms: i64,
+        to_ms: i64,
+    ) -> Result<Vec<MetricRow>> {
+        let sql = "SELECT ?fields FROM city.metric_rows FINAL
+            WHERE stream = ? AND generation = ? AND partition = ?
+              AND window_end > fromUnixTimestamp64Milli(?, 'UTC') AND window_end <= fromUnixTimestamp64Milli(?, 'UTC')";
+        let query = self.client().query(sql).bind(stream).bind(generation).bind(partition).bind(from_ms).bind(to_ms);
+        Ok(query.fetch_all().await?)
     }
 
     /// `city.stream_status`: a row a stream and partition.

@@ -192,11 +192,39 @@ pub struct GenerationRow {
     pub revision: u64,
 }
 
-/// All that a service has to write at one moment. Written in the order: generations, configs, metrics, latest, live,
+/// Events of a minute that came too late for their windows.
+#[derive(Debug, Clone, PartialEq, Row, Serialize, Deserialize)]
+pub struct LateRow {
+    pub stream: Arc<str>,
+    pub generation: u16,
+    pub partition: u32,
+    /// The minute of event time.
+    #[serde(rename = "minute")]
+    pub minute_ms: i64,
+    pub events: u64,
+    pub revision: u64,
+}
+
+/// Events of a minute that came too late and that `heal` has counted in since.
+#[derive(Debug, Clone, PartialEq, Row, Serialize, Deserialize)]
+pub struct HealedRow {
+    pub stream: Arc<str>,
+    pub generation: u16,
+    pub partition: u32,
+    /// The minute of event time.
+    #[serde(rename = "minute")]
+    pub minute_ms: i64,
+    pub events: u64,
+    pub revision: u64,
+}
+
+/// All that a service has to write at one moment. Written in the order: generations, configs, metrics, late, healed, latest, live,
 /// rejects, sources, marks, status; so that status and marks never claim what is not stored.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Batch {
     pub metrics: Vec<MetricRow>,
+    pub late: Vec<LateRow>,
+    pub healed: Vec<HealedRow>,
     pub latest: Vec<LatestMetricRow>,
     pub marks: Vec<LatestMark>,
     pub live: Vec<LiveRow>,
@@ -211,6 +239,8 @@ impl Batch {
     /// Rows of all tables.
     pub fn rows(&self) -> usize {
         self.metrics.len()
+            + self.late.len()
+            + self.healed.len()
             + self.latest.len()
             + self.marks.len()
             + self.live.len()

@@ -30,6 +30,8 @@ impl Store {
         for rows in by_weeks(&batch.metrics) {
             self.insert_all("metric_rows", rows.into_iter(), stop).await?;
         }
+        self.insert_all("late_rows", batch.late.iter(), stop).await?;
+        self.insert_all("healed_rows", batch.healed.iter(), stop).await?;
         let latest: Vec<LatestInsert> = batch.latest.iter().map(LatestInsert::from).collect();
         self.insert_all("metric_latest_rows", latest.iter(), stop).await?;
         self.insert_all("live_rows", batch.live.iter(), stop).await?;

@@ -35,6 +35,18 @@ pub struct Output {
     pub rejects: Vec<(u64, Reject)>,
     /// Offsets of events that came too late for their windows (I5).
     pub late: Vec<u64>,
+    /// How many such events there are by now of a minute of event time (its start): absolute, as rows are.
+    pub late_minutes: Vec<LateMinute>,
+}
+
+/// How many events of a minute came too late for their windows, as of an offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LateMinute {
+    /// The minute of event time, by its start.
+    pub minute: TimeMs,
+    pub events: u64,
+    /// The offset of the newest of them.
+    pub offset: u64,
 }
 
 /// Where every record went: accepted + duplicates + late + quarantined + rejected = records other than ticks and settings.
@@ -100,6 +112,9 @@ pub struct Core<D: Domain> {
     /// Stretches of which records are missing.
     #[serde(default)]
     pub(crate) holes: Vec<Hole>,
+    /// Events that came too late, by the minute of their time (ms of its start).
+    #[serde(default)]
+    pub(crate) late_minutes: BTreeMap<i64, u64>,
 }
 
 /// A stretch of time of which records are missing: they were gone from the log before they were read.
@@ -127,6 +142,9 @@ impl Hole {
         row.end > self.from && row.start.0 < to
     }
 }
+
+/// So many minutes are known of in which something came too late: two weeks without a gap.
+const MOST_LATE_MINUTES: usize = 20_160;
 
 /// The source of an owner's own ticks and settings.
 pub const OWNER: &str = "yiping";
@@ -241,6 +259,7 @@ impl<D: Domain> Machine<D> {
         if late {
             self.core.counters.late += 1;
             out.late.push(input.offset);
+            out.late_minutes.push(self.note_late(event.time, input.offset));
         } else {
             self.core.counters.accepted += 1;
             self.core.clock.event(event.time, log_time);
@@ -368,6 +387,18 @@ impl<D: Domain> Machine<D> {
         Some(self.held.map_or(horizon, |held| held.min(horizon)))
     }
 
+    fn note_late(&mut self, time: TimeMs, offset: u64) -> LateMinute {
+        let minute = time.0.div_euclid(60_000) * 60_000;
+        let minutes = &mut self.core.late_minutes;
+        let events = minutes.entry(minute).or_default();
+        *events += 1;
+        let events = *events;
+        if minutes.len() > MOST_LATE_MINUTES {
+            minutes.pop_first(); // clocks that are years behind: the counters still know
+        }
+        LateMinute { minute: TimeMs(minute), events, offset }
+    }
+
     fn note_contact(&mut self, event: &Event<'_>, log_time: TimeMs) {
         let name = match &event.data {
             Data::SourceHeartbeat(heartbeat) => &heartbeat.source_name,
@@ -431,6 +462,12 @@ impl<D: Domain> Machine<D> {
         self.core.settings.as_ref().and_then(|settings| self.core.clock.watermark(settings))
     }
 
+    /// Up to where windows were closed; `None` where none was, or all are open again.
+    #[must_use]
+    pub fn closed_until(&self) -> Option<TimeMs> {
+        self.core.board.until.map(TimeMs)
+    }
+
     /// The newest event's time.
     #[must_use]
     pub fn last_event(&self) -> Option<TimeMs> {
@@ -469,6 +506,17 @@ impl<D: Domain> Machine<D> {
     #[must_use]
     pub fn offset(&self) -> Option<u64> {
         self.core.offset
+    }
+
+    /// How many events came too late for their windows, by the minute of their time.
+    pub fn late_minutes(&self) -> impl Iterator<Item = (TimeMs, u64)> {
+        self.core.late_minutes.iter().map(|(&minute, &events)| (TimeMs(minute), events))
+    }
+
+    /// The newest time at which the log took in a record of this state.
+    #[must_use]
+    pub fn append(&self) -> Option<TimeMs> {
+        self.core.append
     }
 
     /// The state to be checkpointed: the core, and apart from it the ids seen.

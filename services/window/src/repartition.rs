@@ -77,6 +77,9 @@ pub fn repartition<D: Domain>(
         };
         new.board.absorb(old.board);
         new.counters.add(old.counters);
+        for (minute, events) in old.late_minutes {
+            *new.late_minutes.entry(minute).or_default() += events;
+        }
         for (name, contact) in old.contacts {
             new.contacts.entry(name).or_default().merge(&contact);
         }

@@ -19,7 +19,7 @@ use yiping_log::Log;
 use yiping_runtime::{Admin, Config, Endpoints, Health, Life, Metrics, endpoints::Reader, net::bind};
 use yiping_store::{
     Batch, PrunePolicy, RejectRow, Store, StoreOptions,
-    embedded::{EmbeddedOptions, Server},
+    embedded::{self, EmbeddedOptions, Server},
     libchdb,
 };
 use yiping_wall::{WallDeps, WallOptions};
@@ -31,6 +31,7 @@ use crate::{
 
 /// How long a part may take to end well; the whole drain has 5 s.
 const DRAIN: Duration = Duration::from_secs(4);
+const MIGRATE_AGAIN: Duration = Duration::from_secs(2);
 const HOUSEKEEPING: Duration = Duration::from_secs(600);
 /// A checkpoint's segment that no manifest names for so long was left by a write that failed.
 const ORPHANS: Duration = Duration::from_secs(3 * 3_600);
@@ -73,6 +74,8 @@ pub struct Process {
     health: Health,
     log: Option<Arc<dyn Log>>,
     clickhouse: ClickHouse,
+    /// Whether ClickHouse's schema is up to date.
+    migrated: bool,
     listeners: Listeners,
 }
 
@@ -106,7 +109,17 @@ impl Process {
         let metrics = Metrics::new(&registry)?;
         let health = Health::default();
         let clickhouse = clickhouse(&config).await?;
-        migrate(&clickhouse.writer, &catalogue, &city).await?;
+        let migrated = match migrate(&clickhouse.writer, &catalogue, &city).await {
+            Err(error) if error.downcast_ref::<yiping_store::StoreError>().is_some_and(|e| e.is_retriable()) => {
+                // what must not wait for ClickHouse (open SOS cases) starts without it
+                tracing::error!(
+                    error = format!("{error:#}"),
+                    "ClickHouse doesn't answer; its schema is brought up to date when it does"
+                );
+                false
+            }
+            other => other.map(|()| true)?,
+        };
         let needs_log = parts.iter().any(|part| part.needs().contains(&"log"));
         let log = if needs_log {
             let url = config.log_url();
@@ -147,6 +160,7 @@ impl Process {
             health,
             log,
             clickhouse,
+            migrated,
             listeners,
         })
     }
@@ -156,6 +170,9 @@ impl Process {
         let admin = Admin::new(self.registry.clone(), self.health.clone()).merge(routes);
         let listener = std::mem::replace(&mut self.listeners.admin, TcpListener::bind("127.0.0.1:0").await?);
         self.life.spawn("admin", DRAIN, |cancel| async move { Ok(admin.serve(listener, cancel).await?) });
+        if !self.migrated {
+            self.start_migration();
+        }
         if parts.iter().any(|part| matches!(part, Part::Domain(_))) {
             self.start_housekeeping();
         }
@@ -179,7 +196,7 @@ impl Process {
         let settings = self.config.streams.get(stream.as_str()).context("every stream has settings")?;
         let deps = yiping_runner::Deps {
             log: self.log()?,
-            store: self.clickhouse.writer.clone(),
+            store: Arc::new(self.clickhouse.writer.clone()),
             catalogue: Arc::clone(&self.catalogue),
             settings: yiping_runner::settings(settings, &self.city),
             store_config: self.config.store.clone(),
@@ -190,6 +207,25 @@ impl Process {
         };
         self.life.spawn(stream.as_str(), DRAIN, |cancel| yiping_runner::run::<D>(stream, deps, cancel));
         Ok(())
+    }
+
+    /// Brings the schema up to date as soon as ClickHouse answers.
+    fn start_migration(&mut self) {
+        let store = self.clickhouse.writer.clone();
+        let (catalogue, city) = (Arc::clone(&self.catalogue), Arc::clone(&self.city));
+        let health = self.health.part("schema");
+        self.life.spawn("schema", DRAIN, |cancel| async move {
+            while let Err(error) = migrate(&store, &catalogue, &city).await {
+                health.not_ready(format!("{error:#}"));
+                tokio::select! {
+                    () = cancel.cancelled() => return Ok(()),
+                    () = tokio::time::sleep(MIGRATE_AGAIN) => {}
+                }
+            }
+            health.ready();
+            cancel.cancelled().await; // a part that ends early would end the process
+            Ok(())
+        });
     }
 
     /// Old checkpoints go: the newest ones stay, and one a day for 35 days (I4).
@@ -295,21 +331,49 @@ fn reject_row(seen: RejectSeen) -> RejectRow {
 async fn clickhouse(config: &Config) -> anyhow::Result<ClickHouse> {
     let url = config.clickhouse_url();
     let Some(folder) = url.strip_prefix("embedded:") else {
-        let password = config.clickhouse.password.as_ref().map_or("", yiping_runtime::config::Secret::expose);
-        let store = Store::connect(&url, &config.clickhouse.user, password, StoreOptions::default())?;
+        let store = connect(config, &url)?;
         return Ok(ClickHouse { server: None, writer: store.clone(), reader: store });
     };
+    let server = start_embedded(config, folder).await.context("starting the embedded ClickHouse")?;
+    let connect = |user: &str, password: &str| Store::connect(&server.url(), user, password, StoreOptions::default());
+    let writer = connect(&server.writer().user, &server.writer().password)?;
+    let reader = connect(&server.reader().user, &server.reader().password)?;
+    Ok(ClickHouse { server: Some(server), writer, reader })
+}
+
+fn connect(config: &Config, url: &str) -> anyhow::Result<Store> {
+    let password = config.clickhouse.password.as_ref().map_or("", yiping_runtime::config::Secret::expose);
+    Ok(Store::connect(url, &config.clickhouse.user, password, StoreOptions::default())?)
+}
+
+async fn start_embedded(config: &Config, folder: &str) -> anyhow::Result<Server> {
     let lib = library().await?;
     let options = EmbeddedOptions {
         http_port: config.clickhouse.http_port,
         tcp_port: config.clickhouse.tcp_port,
         ..EmbeddedOptions::new(PathBuf::from(folder), lib)
     };
-    let server = Server::start(options).await.context("starting the embedded ClickHouse")?;
-    let connect = |user: &str, password: &str| Store::connect(&server.url(), user, password, StoreOptions::default());
-    let writer = connect(&server.writer().user, &server.writer().password)?;
-    let reader = connect(&server.reader().user, &server.reader().password)?;
-    Ok(ClickHouse { server: Some(server), writer, reader })
+    Ok(Server::start(options).await?)
+}
+
+/// ClickHouse for a command: the one that is configured; of an embedded one the running system's, or else its own for as long as the
+/// command takes.
+pub async fn clickhouse_beside(config: &Config) -> anyhow::Result<(Option<Server>, Store)> {
+    let url = config.clickhouse_url();
+    let Some(folder) = url.strip_prefix("embedded:") else {
+        return Ok((None, connect(config, &url)?));
+    };
+    if let Ok(Endpoints { clickhouse: Some(running), .. }) = Endpoints::read(&config.data_dir.0) {
+        let writer = embedded::writer_of(Path::new(folder))?;
+        let store = Store::connect(&running, &writer.user, &writer.password, StoreOptions::default())?;
+        if store.ping().await.is_ok() {
+            return Ok((None, store));
+        }
+    }
+    let server = start_embedded(config, folder).await.context("starting the embedded ClickHouse")?;
+    let store =
+        Store::connect(&server.url(), &server.writer().user, &server.writer().password, StoreOptions::default())?;
+    Ok((Some(server), store))
 }
 
 /// The embedded ClickHouse's library, fetched once; shows how far it is.

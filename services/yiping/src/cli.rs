@@ -40,6 +40,12 @@ pub enum Command {
     Migrate(ConfigArgs),
     /// Reads the configuration and names every fault at once
     Check(ConfigArgs),
+    /// Makes closed windows again with the events that came too late for them
+    Heal(HealArgs),
+    /// Writes rows once more that ClickHouse has lost
+    Rebuild(RebuildArgs),
+    /// Takes streams to another log or number of partitions
+    Move(MoveArgs),
     /// A stream's log
     #[command(subcommand)]
     Log(LogCommand),
@@ -196,6 +202,49 @@ pub struct ComputeArgs {
 }
 
 /// Each partition in its order, one after the other; the records that were there when it began.
+#[derive(Debug, Args)]
+pub struct HealArgs {
+    #[arg(long)]
+    pub stream: Stream,
+    /// Windows that overlap the time from here (RFC 3339, with offset) …
+    #[arg(long, value_parser = time)]
+    pub from: TimeMs,
+    /// … to here, as far as the service doesn't revise them any more
+    #[arg(long, value_parser = time)]
+    pub to: TimeMs,
+    #[command(flatten)]
+    pub config: ConfigArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct RebuildArgs {
+    #[arg(long)]
+    pub stream: Stream,
+    /// Windows that end after this (RFC 3339, with offset)
+    #[arg(long, value_parser = time)]
+    pub from: TimeMs,
+    #[command(flatten)]
+    pub config: ConfigArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct MoveArgs {
+    /// One or more, such as bus,parking; their services must not run
+    #[arg(long, value_delimiter = ',', required = true)]
+    pub stream: Vec<Stream>,
+    /// The log that they are on: embedded:DIR or kafka://host:port,…
+    #[arg(long)]
+    pub from: String,
+    /// The log to take them to; the same one where its topics have got more partitions
+    #[arg(long)]
+    pub to: String,
+    /// Of the topics there; as many as there are, or as before, when absent
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub partitions: Option<u32>,
+    #[command(flatten)]
+    pub config: ConfigArgs,
+}
+
 #[derive(Debug, Args)]
 pub struct LogExportArgs {
     #[arg(long)]

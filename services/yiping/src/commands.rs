@@ -4,6 +4,7 @@ mod compute;
 mod feed;
 mod log;
 mod simulate;
+mod upkeep;
 
 use std::io::Write;
 
@@ -21,6 +22,7 @@ pub use compute::compute;
 pub use feed::{feed_test, replay};
 pub use log::log_export;
 pub use simulate::simulate;
+pub use upkeep::{heal, rebuild, relocate};
 
 pub fn targets() -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();

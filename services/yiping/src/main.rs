@@ -57,6 +57,9 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Migrate(args) => block_on(commands::migrate(args)),
         Command::Check(args) => commands::check(args),
         Command::Log(cli::LogCommand::Export(args)) => commands::log_export(args),
+        Command::Heal(args) => block_on(commands::heal(args)),
+        Command::Rebuild(args) => block_on(commands::rebuild(args)),
+        Command::Move(args) => block_on(commands::relocate(args)),
         Command::Feed(cli::FeedCommand::Test(args)) => commands::feed_test(args),
         Command::Token(cli::TokenCommand::New(args)) => commands::token_new(args),
     }

@@ -77,6 +77,11 @@ pub enum EmbeddedError {
     NotReady { said: String },
 }
 
+/// The writer of a folder's server, for a second process of its owner's while the server runs in the first.
+pub fn writer_of(data_dir: &Path) -> Result<Credentials, EmbeddedError> {
+    Ok(credentials::load_or_make(data_dir)?.0)
+}
+
 /// A running embedded ClickHouse. Dropping it ends it.
 #[derive(Debug)]
 pub struct Server {
