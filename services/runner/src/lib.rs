@@ -36,7 +36,7 @@ use yiping_window::Settings;
 
 pub use compute::{Computed, OfflineRow, compute};
 pub use export::{export_line, log_time};
-pub use rows::{constants, defs, expected_sources};
+pub use rows::{Origin, constants, defs, expected_sources};
 pub use service::{Deps, run};
 pub use sink::Sink;
 pub use upkeep::{Healed, Rebuilt, Relocated, Upkeep, heal, rebuild, relocate};
