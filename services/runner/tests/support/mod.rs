@@ -132,14 +132,7 @@ impl Sink for MemorySink {
         Ok(())
     }
 
-    async fn save_checkpoint(
-        &self,
-        _: &str,
-        partition: u32,
-        generation: u16,
-        offset: u64,
-        parts: Parts,
-    ) -> Result<()> {
+    async fn save_checkpoint(&self, _: &str, partition: u32, generation: u16, offset: u64, parts: Parts) -> Result<()> {
         self.look(|kept| kept.checkpoints.insert((partition, generation, offset), parts));
         Ok(())
     }
