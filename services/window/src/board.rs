@@ -259,7 +259,7 @@ impl Board {
                     fine = fine.min(oldest).min(closed.start);
                 }
             }
-            series.panes.drop_before(pane_start(keep));
+            series.panes.drop_before(pane_start(keep), spec.shape);
             // Windows of 24h and of days begin and end on multiples of 5 minutes (days nearly always, hence the question). No other
             // window of this metric begins or ends before `fine`, and nothing comes in there: so nobody sees what a bucket before
             // it is made of.

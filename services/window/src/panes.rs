@@ -33,20 +33,21 @@ pub(crate) struct Panes {
     sums: Track,
     #[serde(default)]
     items: Option<Box<Track>>,
-    /// What panes that are gone added up to: the state before the first kept pane.
-    floor: Agg,
+    /// A state's sums in panes that are gone: what it was before the first kept one.
+    #[serde(default)]
+    floor: Option<Box<Agg>>,
 }
 
 impl Default for Panes {
     fn default() -> Self {
-        Panes { sums: Track::new(1, 4), items: None, floor: Agg::default() }
+        Panes { sums: Track::new(1, 4), items: None, floor: None }
     }
 }
 
 impl Panes {
     /// No panes, over a state that is there already.
     pub fn over(floor: Agg) -> Self {
-        Panes { floor, ..Panes::default() }
+        Panes { floor: Some(Box::new(floor)), ..Panes::default() }
     }
 
     /// Adds a part at `time` (ms): the pane's start, or for [`Shape::Last`] the time itself.
@@ -59,25 +60,27 @@ impl Panes {
         }
     }
 
-    pub fn floor(&self) -> &Agg {
-        &self.floor
+    /// What a state was before the first kept pane.
+    pub fn floor(&self) -> Agg {
+        self.floor.as_deref().copied().unwrap_or_default()
     }
 
-    /// The sums of panes from `from` up to `to`: (pane's start, sums).
-    pub fn sums(&self, from: i64, to: i64) -> impl Iterator<Item = (i64, Agg)> + '_ {
-        self.sums.rows(from, to).map(|row| (row[0], agg(&row)))
+    /// Visits the sums of panes from `from` up to `to`: (pane's start, sums).
+    pub fn sums(&self, from: i64, to: i64, mut visit: impl FnMut(i64, &Agg)) {
+        self.sums.visit(from, to, |row| visit(row[0], &agg(row)));
     }
 
-    /// The observations of panes from `from` up to `to`: (time, item, count), in this order.
-    pub fn items(&self, from: i64, to: i64) -> impl Iterator<Item = (i64, i64, i64)> + '_ {
-        self.items.iter().flat_map(move |items| items.rows(from, to)).map(|row| (row[0], row[1], row[2]))
+    /// Visits the observations of panes from `from` up to `to` in the order of (time, item): time, item, count.
+    pub fn items(&self, from: i64, to: i64, mut visit: impl FnMut(i64, i64, i64)) {
+        if let Some(items) = &self.items {
+            items.visit(from, to, |row| visit(row[0], row[1], row[2]));
+        }
     }
 
     /// The times of the oldest and the newest record.
     pub fn times(&self) -> Option<(i64, i64)> {
-        let oldest = |track: &Track| track.rows(i64::MIN, i64::MAX).next().map(|row| row[0]);
-        let observed = self.items.as_deref().and_then(oldest);
-        let oldest = oldest(&self.sums).into_iter().chain(observed).min()?;
+        let observed = self.items.as_deref().and_then(Track::oldest_time);
+        let oldest = self.sums.oldest_time().into_iter().chain(observed).min()?;
         Some((oldest, self.newest_time()?))
     }
 
@@ -91,12 +94,14 @@ impl Panes {
         (sums.0 + items.0, sums.1 + items.1)
     }
 
-    /// Forgets panes before `time`; what they added up to stays.
-    pub fn drop_before(&mut self, time: i64) {
+    /// Forgets panes before `time`; a state lasts.
+    pub fn drop_before(&mut self, time: i64, shape: Shape) {
         let floor = &mut self.floor;
         self.sums.drop_before(time, |row| {
-            // an area belongs to its time; of an integral's past only the level lasts
-            floor.add(&Agg { num2: 0, den2: 0, ..agg(row) }, 1);
+            if shape.lasts() {
+                // (an area belongs to its time)
+                floor.get_or_insert_default().add(&Agg { num2: 0, den2: 0, ..agg(row) }, 1);
+            }
         });
         if let Some(items) = &mut self.items {
             items.drop_before(time, |_| {});
@@ -154,13 +159,11 @@ impl Panes {
 
     /// Takes over all that another has: of the same series, in another partition.
     pub fn absorb(&mut self, other: &Panes) {
-        for (time, agg) in other.sums(i64::MIN, i64::MAX) {
-            self.put(time, &Part::Sums(agg));
+        other.sums(i64::MIN, i64::MAX, |time, agg| self.put(time, &Part::Sums(*agg)));
+        other.items(i64::MIN, i64::MAX, |time, item, count| self.put(time, &Part::Item { item, count }));
+        if let Some(floor) = &other.floor {
+            self.floor.get_or_insert_default().add(floor, 1);
         }
-        for (time, item, count) in other.items(i64::MIN, i64::MAX) {
-            self.put(time, &Part::Item { item, count });
-        }
-        self.floor.add(&other.floor, 1);
     }
 }
 

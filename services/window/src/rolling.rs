@@ -52,12 +52,12 @@ impl Rolling {
     pub fn over(panes: &Panes, shape: Shape, (start, end): Bounds) -> Self {
         let mut rolling = Rolling { known: true, ..Rolling::default() };
         if shape == Shape::Integral {
-            let mut level = *panes.floor();
-            panes.sums(EVER, pane_start(start)).for_each(|(_, agg)| level.add(&agg, 1));
+            let mut level = panes.floor();
+            panes.sums(EVER, pane_start(start), |_, agg| level.add(agg, 1));
             let level = (level.num, level.den);
             rolling.levels = Some(Box::new(Levels { start: level, end: level }));
         } else if start == EVER {
-            rolling.agg = *panes.floor();
+            rolling.agg = panes.floor();
         }
         rolling.sweep(panes, shape, start, end, 1);
         rolling
@@ -82,20 +82,18 @@ impl Rolling {
         if let Some(levels) = &mut self.levels {
             let level = if sign > 0 { &mut levels.end } else { &mut levels.start };
             add_area(&mut self.agg, (level.0, level.1), to.wrapping_sub(from), sign);
-            for (time, agg) in panes.sums(first, last) {
-                take(&mut self.agg, &agg, time, to, sign);
+            panes.sums(first, last, |time, agg| {
+                take(&mut self.agg, agg, time, to, sign);
                 *level = (level.0.wrapping_add(agg.num), level.1.wrapping_add(agg.den));
-            }
+            });
         } else {
-            for (_, agg) in panes.sums(first, last) {
-                self.agg.add(&agg, sign);
-            }
+            panes.sums(first, last, |_, agg| self.agg.add(agg, sign));
         }
-        for (time, item, count) in panes.items(first, last) {
+        panes.items(first, last, |time, item, count| {
             self.agg.n = self.agg.n.wrapping_add(sign * count);
             let tally = self.tally.get_or_insert_with(|| Box::new(Tally::of(shape)));
             if sign > 0 { tally.enter(shape, time, item, count) } else { tally.leave(item, count) }
-        }
+        });
         if let Some(tally) = self.tally.as_mut().filter(|_| sign < 0) {
             tally.begin(last);
         }
@@ -144,7 +142,11 @@ impl Rolling {
     /// Of a window of changes alone: whether it says anything of this window.
     pub fn is_changed(&self, changes: &Panes, shape: Shape, (start, end): Bounds) -> bool {
         match shape {
-            Shape::Max | Shape::Min | Shape::Last => changes.items(pane_start(start), pane_start(end)).next().is_some(),
+            Shape::Max | Shape::Min | Shape::Last => {
+                let mut any = false;
+                changes.items(pane_start(start), pane_start(end), |_, _, _| any = true);
+                any
+            }
             _ => !self.is_empty(),
         }
     }
@@ -158,11 +160,11 @@ impl Rolling {
     pub fn ahead(&self, panes: &Panes, shape: Shape, from: Bounds, to: Bounds) -> Value {
         if let (true, Some(tally @ Tally::Distinct(_))) = (self.known, self.tally.as_deref()) {
             // there may be very many entities, and few of them come and go
-            let entering = panes.items(pane_start(from.1), pane_start(to.1)).map(|(_, item, count)| (item, count));
-            let leaving = panes.items(pane_start(from.0), pane_start(to.0)).map(|(_, item, count)| (item, -count));
-            let mut n = self.agg.n;
-            let changes = entering.chain(leaving).inspect(|change| n = n.wrapping_add(change.1));
-            let num = tally.entities_after(changes);
+            let mut changes = Vec::new();
+            panes.items(pane_start(from.1), pane_start(to.1), |_, item, count| changes.push((item, count)));
+            panes.items(pane_start(from.0), pane_start(to.0), |_, item, count| changes.push((item, -count)));
+            let n = changes.iter().fold(self.agg.n, |n, change| n.wrapping_add(change.1));
+            let num = tally.entities_after(changes.into_iter());
             return Value { agg: Agg { num, n, ..Agg::default() }, hist: Vec::new() };
         }
         let mut moved = self.clone();

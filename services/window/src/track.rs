@@ -78,15 +78,23 @@ impl Track {
         low
     }
 
-    /// The records with from ≤ time < to, oldest first.
-    pub fn rows(&self, from: i64, to: i64) -> impl Iterator<Item = Columns> + '_ {
+    /// Visits the records with from ≤ time < to, oldest first.
+    pub fn visit(&self, from: i64, to: i64, mut visit: impl FnMut(&Columns)) {
         let stride = self.stride();
-        let packed = self.packed.as_deref().filter(|packed| packed.newest() >= from).into_iter();
-        let packed = packed.flat_map(move |packed| packed.iter(stride));
-        let packed = packed.skip_while(move |row| row[0] < from).take_while(move |row| row[0] < to);
-        let (first, last) = (self.place(&[from]), self.place(&[to]));
-        let recent = self.recent[first * stride..last.max(first) * stride].chunks_exact(stride).map(columns);
-        packed.chain(recent)
+        if let Some(packed) = self.packed.as_deref().filter(|packed| packed.newest() >= from) {
+            let rows = packed.iter(stride).skip_while(|row| row[0] < from);
+            rows.take_while(|row| row[0] < to).for_each(|row| visit(&row));
+        }
+        let first = self.place(&[from]) * stride;
+        for row in self.recent[first..].chunks_exact(stride).take_while(|row| row[0] < to) {
+            visit(&columns(row));
+        }
+    }
+
+    /// The time of the oldest record.
+    pub fn oldest_time(&self) -> Option<i64> {
+        let packed = self.packed.as_deref().and_then(|packed| packed.iter(self.stride()).next());
+        packed.map(|row| row[0]).or_else(|| self.recent.first().copied())
     }
 
     /// The time of the newest record.

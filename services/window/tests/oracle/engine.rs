@@ -13,7 +13,7 @@ use yiping_window::{
 
 use crate::{
     log::{Case, LATE_ALLOWANCE_MS, Record, SKEW_MS},
-    naive::{Batch, Counts, Figure, Id, batch},
+    naive::{Batch, Counts, Figure, Id, LOTS, batch},
     toy::{Toy, specs},
 };
 
@@ -90,15 +90,31 @@ pub fn run(case: &Case, every: Option<usize>) -> Run {
     run
 }
 
-pub type RowId = (String, &'static str, String, &'static str, i64, i64);
+/// Every name that rows have, so that ids needn't own theirs.
+fn known(name: &str) -> &'static str {
+    const METRICS: [&str; 10] = [
+        "parking.sum",
+        "parking.size",
+        "parking.inside",
+        "parking.state",
+        "parking.use",
+        "parking.four",
+        "parking.most",
+        "parking.least",
+        "parking.newest",
+        "parking.kinds",
+    ];
+    METRICS.into_iter().chain(LOTS).chain(["city"]).find(|known| *known == name).unwrap()
+}
 
-pub fn id(row: &Row) -> RowId {
-    (row.metric.clone(), row.level.as_str(), row.key.clone(), row.span.as_str(), row.start.0, row.end.0)
+pub fn id(row: &Row) -> Id {
+    let (start, end) = (row.start.0, row.end.0);
+    (start, end, known(&row.key), known(&row.metric), row.span.as_str(), row.level.as_str())
 }
 
 /// What a store keeps of rows: of each window the row with the highest revision.
-pub fn upsert<'a>(rows: impl IntoIterator<Item = &'a Row>) -> BTreeMap<RowId, Row> {
-    let mut kept: BTreeMap<RowId, Row> = BTreeMap::new();
+pub fn upsert<'a>(rows: impl IntoIterator<Item = &'a Row>) -> BTreeMap<Id, Row> {
+    let mut kept: BTreeMap<Id, Row> = BTreeMap::new();
     for row in rows {
         let newest = kept.entry(id(row)).or_insert_with(|| row.clone());
         if newest.offset <= row.offset {
@@ -115,8 +131,8 @@ pub fn first_only(rows: &[Row]) -> Vec<Row> {
 }
 
 /// Merged over partitions; windows with nothing in them are left out.
-pub fn merged(partitions: &[Vec<Row>]) -> BTreeMap<RowId, Row> {
-    let mut merged: BTreeMap<RowId, Row> = BTreeMap::new();
+pub fn merged(partitions: &[Vec<Row>]) -> BTreeMap<Id, Row> {
+    let mut merged: BTreeMap<Id, Row> = BTreeMap::new();
     for rows in partitions {
         for (id, row) in upsert(rows) {
             match merged.entry(id) {
@@ -124,40 +140,51 @@ pub fn merged(partitions: &[Vec<Row>]) -> BTreeMap<RowId, Row> {
                     entry.insert(row);
                 }
                 std::collections::btree_map::Entry::Occupied(mut entry) => {
-                    let sum = entry.get_mut();
-                    (sum.num, sum.den, sum.n) = (sum.num + row.num, sum.den + row.den, sum.n + row.n);
-                    let mut hist = Histogram::from(std::mem::take(&mut sum.hist));
-                    hist.add(&row.hist.into(), 1);
-                    sum.hist = hist.counts().to_vec();
+                    merge(entry.get_mut(), row);
                 }
             }
         }
     }
-    merged.retain(|_, row| (row.num, row.den, row.n) != (0, 0, 0));
+    merged.retain(|_, row| (row.num, row.den, row.n, row.num2, row.den2) != (0, 0, 0, 0, 0));
     merged
 }
 
+/// One partition's row into another's of the same window, as [`yiping_window::Shape`] says.
+fn merge(into: &mut Row, row: Row) {
+    let one = (into.n > 0).then_some((into.num, into.den));
+    let other = (row.n > 0).then_some((row.num, row.den));
+    let chosen = match row.metric.as_str() {
+        "parking.most" => one.max(other),
+        "parking.least" => one.into_iter().chain(other).min(),
+        "parking.newest" => one.into_iter().chain(other).max_by_key(|(num, den)| (*den, *num)),
+        _ => Some((into.num + row.num, into.den + row.den)),
+    };
+    (into.num, into.den) = chosen.unwrap_or_default();
+    (into.num2, into.den2, into.n) = (into.num2 + row.num2, into.den2 + row.den2, into.n + row.n);
+    let mut hist = Histogram::from(std::mem::take(&mut into.hist));
+    hist.add(&row.hist.into(), 1);
+    into.hist = hist.counts().to_vec();
+}
+
 /// What differs between the engine's rows and the batch's; empty when nothing does.
-pub fn differences(merged: &BTreeMap<RowId, Row>, batch: &Batch) -> Vec<String> {
-    let mut expected: BTreeMap<RowId, &Figure> = BTreeMap::new();
-    for ((metric, level, key, span, start, end), figure) in &batch.rows {
-        expected.insert(((*metric).into(), level, key.clone(), span, *start, *end), figure);
-    }
+pub fn differences(merged: &BTreeMap<Id, Row>, batch: &Batch) -> Vec<String> {
     let mut differences = Vec::new();
-    for (id, figure) in &expected {
+    for (id, figure) in &batch.rows {
         match merged.get(id) {
             Some(row) if same(row, figure) => {}
             Some(row) => differences.push(format!("{id:?}: {row:?}, should be {figure:?}")),
             None => differences.push(format!("{id:?}: missing, should be {figure:?}")),
         }
     }
-    let unknown = merged.iter().filter(|(id, _)| !expected.contains_key(*id));
+    let unknown = merged.iter().filter(|(id, _)| !batch.rows.contains_key(*id));
     differences.extend(unknown.map(|(id, row)| format!("{id:?}: {row:?}, should not be there")));
     differences
 }
 
 fn same(row: &Row, figure: &Figure) -> bool {
-    if (row.num, row.den, row.n) != (figure.num, figure.den, figure.n) {
+    if (row.num, row.den, row.n) != (figure.num, figure.den, figure.n)
+        || (row.num2, row.den2) != (figure.num2, figure.den2)
+    {
         return false;
     }
     let mut values = figure.values.clone();
@@ -171,6 +198,18 @@ fn same(row: &Row, figure: &Figure) -> bool {
                 (got, exact) => got.is_none() && exact.is_none(),
             }
         })
+}
+
+/// The most panes that were merged and packed at any time.
+pub fn most_packed(case: &Case) -> usize {
+    let packed = case.split().into_iter().flat_map(|log| {
+        let (mut machine, mut out) = (machine(case), Output::default());
+        log.into_iter().enumerate().map(move |(offset, record)| {
+            feed(&mut machine, offset, &record, &mut out);
+            machine.state().0.board.packed_panes()
+        })
+    });
+    packed.max().unwrap_or(0)
 }
 
 pub fn expected(case: &Case) -> Batch {
@@ -196,6 +235,6 @@ pub fn figure<'a>(
     end: i64,
 ) -> Option<&'a Figure> {
     let level = if key == "city" { "city" } else { "lot" };
-    let same = |id: &Id| id.0 == metric && id.1 == level && id.2 == key && id.3 == span && id.5 == end;
+    let same = |id: &Id| (id.1, id.2, id.3, id.4, id.5) == (end, key, metric, span, level);
     batch.rows.iter().find(|(id, _)| same(id)).map(|(_, figure)| figure)
 }

@@ -2,28 +2,32 @@
 //! days come from jiff's calendar, quantiles from sorted values.
 #![allow(clippy::unwrap_used, reason = "a test that can't go on may panic")]
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use jiff::{Timestamp, tz::TimeZone};
 
 use crate::{
     log::{LATE_ALLOWANCE_MS, Record, SKEW_MS, What},
-    toy::HOLDS_MS,
+    toy::{HOLDS_MS, HUGE, KINDS},
 };
 
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
 
-/// (metric, level, key, span, window start, window end).
-pub type Id = (&'static str, &'static str, String, &'static str, i64, i64);
+/// (window start, window end, key, metric, span, level): times first, so that two are soon told apart.
+pub type Id = (i64, i64, &'static str, &'static str, &'static str, &'static str);
 
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Figure {
     pub num: i64,
     pub den: i64,
     pub n: i64,
+    pub num2: i64,
+    pub den2: i64,
     /// Percentiles: every observation.
     pub values: Vec<i64>,
+    /// Distinct: everything seen.
+    pub kinds: BTreeSet<(&'static str, i64)>,
 }
 
 #[derive(Debug, Default, PartialEq, Eq, Clone, Copy)]
@@ -56,15 +60,16 @@ struct Set {
     until: i64,
     num: i64,
     den: i64,
+    late: bool,
 }
 
 #[derive(Default)]
 struct Partition {
     counts: Counts,
     time: Option<i64>,
-    flows: Vec<(i64, String, i64, i64)>,
-    moves: Vec<(i64, String, i64)>,
-    sets: BTreeMap<String, Vec<Set>>,
+    flows: Vec<(i64, &'static str, i64, i64)>,
+    moves: Vec<(i64, &'static str, i64)>,
+    sets: BTreeMap<&'static str, Vec<Set>>,
     seen: HashSet<String>,
     newest: Option<i64>,
 }
@@ -91,6 +96,7 @@ impl Partition {
             self.counts.quarantined += 1;
             return;
         }
+        let lot = LOTS.iter().find(|known| *known == lot).unwrap();
         let horizon = self.watermark().map(|watermark| watermark - lateness);
         let late = horizon.is_some_and(|horizon| time < horizon);
         if late {
@@ -105,14 +111,14 @@ impl Partition {
         // what changed before the horizon holds from the horizon on (I5)
         let from = horizon.map_or(time, |horizon| time.max(horizon));
         match *what {
-            What::Entry => self.moves.push((from, lot.clone(), 1)),
-            What::Exit => self.moves.push((from, lot.clone(), -1)),
+            What::Entry => self.moves.push((from, lot, 1)),
+            What::Exit => self.moves.push((from, lot, -1)),
             What::Snapshot { num, den } => {
                 if !late {
-                    self.flows.push((time, lot.clone(), num, den));
+                    self.flows.push((time, lot, num, den));
                 }
                 let watermark = self.watermark();
-                let sets = self.sets.entry(lot.clone()).or_default();
+                let sets = self.sets.entry(lot).or_default();
                 let order = (time, id.clone());
                 // too late, it moves the lot only where nothing newer is known, its state's own end included
                 let older = sets.last().is_some_and(|last| {
@@ -122,7 +128,7 @@ impl Partition {
                 });
                 if !(late && older) {
                     let until = (time + HOLDS_MS).max(from);
-                    sets.push(Set { order, from, until, num, den });
+                    sets.push(Set { order, from, until, num, den, late });
                     sets.sort_by(|a, b| a.order.cmp(&b.order));
                 }
             }
@@ -179,6 +185,7 @@ pub fn batch(partitions: &[Vec<Record>], lateness: i64, zone: &TimeZone) -> Batc
         out.counts.quarantined += counts.quarantined;
         out.counts.rejected += counts.rejected;
         flows(partition, zone, &mut out.rows);
+        jumps(partition, zone, &mut out.rows);
         if let (Some(newest), Some(watermark)) = (newest, partition.watermark()) {
             instants(partition, newest, watermark, &mut out.rows);
             areas(partition, newest, watermark, zone, &mut out.rows);
@@ -188,26 +195,68 @@ pub fn batch(partitions: &[Vec<Record>], lateness: i64, zone: &TimeZone) -> Batc
     out
 }
 
-fn places(lot: &str) -> [(&'static str, String); 2] {
-    [("city", "city".into()), ("lot", lot.into())]
+/// The lots there are.
+pub const LOTS: [&str; 4] = ["lot-0", "lot-1", "lot-2", "lot-3"];
+
+fn places(lot: &'static str) -> [(&'static str, &'static str); 2] {
+    [("city", "city"), ("lot", lot)]
 }
 
 fn flows(partition: &Partition, zone: &TimeZone, rows: &mut BTreeMap<Id, Figure>) {
-    for (time, lot, num, den) in &partition.flows {
-        for (level, key) in places(lot) {
-            for span in [M1, M5, H1, H24, DAY] {
-                for (start, end) in windows_holding(*time, span, zone) {
-                    let row = rows.entry(("parking.sum", level, key.clone(), span.0, start, end)).or_default();
+    for &(time, lot, num, den) in &partition.flows {
+        for span in [M1, M5, H1, H24, DAY] {
+            for (start, end) in windows_holding(time, span, zone) {
+                for (level, key) in places(lot) {
+                    let row = rows.entry((start, end, key, "parking.sum", span.0, level)).or_default();
                     row.num += num;
                     row.den += den;
                     row.n += 1;
                     if [M5, H1, DAY].contains(&span) {
-                        let row = rows.entry(("parking.size", level, key.clone(), span.0, start, end)).or_default();
+                        let row = rows.entry((start, end, key, "parking.size", span.0, level)).or_default();
                         row.n += 1;
-                        row.values.push(*den);
+                        row.values.push(den);
                     }
                 }
             }
+        }
+    }
+}
+
+/// What a lot's state changed by at each snapshot that was in time.
+fn jumps(partition: &Partition, zone: &TimeZone, rows: &mut BTreeMap<Id, Figure>) {
+    for (&lot, sets) in &partition.sets {
+        for (at, set) in sets.iter().enumerate().filter(|(_, set)| !set.late) {
+            let time = set.order.0;
+            let before = at.checked_sub(1).map(|before| &sets[before]).filter(|set| set.order.0 + HOLDS_MS > time);
+            let jump = set.num - before.map_or(0, |before| before.num);
+            let mut each = |metric: &'static str, spans: &[Spanned], count: &dyn Fn(&mut Figure)| {
+                for &span in spans {
+                    for (start, end) in windows_holding(time, span, zone) {
+                        for (level, key) in places(lot) {
+                            let row = rows.entry((start, end, key, metric, span.0, level)).or_default();
+                            count(row);
+                            row.n += 1;
+                        }
+                    }
+                }
+            };
+            each("parking.four", &[H24, DAY], &|row| {
+                row.num += jump * HUGE;
+                row.den += jump;
+                row.num2 += jump * jump;
+                row.den2 -= jump * HUGE;
+            });
+            each("parking.most", &[M1, H1, H24], &|row| row.num = if row.n == 0 { jump } else { row.num.max(jump) });
+            each("parking.least", &[H24], &|row| row.num = if row.n == 0 { jump } else { row.num.min(jump) });
+            each("parking.newest", &[M5, H24], &|row| {
+                if row.n == 0 || (row.den, row.num) < (time, jump) {
+                    (row.num, row.den) = (jump, time);
+                }
+            });
+            each("parking.kinds", &[H1, DAY], &|row| {
+                row.kinds.insert((lot, jump.rem_euclid(KINDS)));
+                row.num = row.kinds.len() as i64;
+            });
         }
     }
 }
@@ -226,18 +275,18 @@ fn instants(partition: &Partition, newest: i64, watermark: i64, rows: &mut BTree
         let first = -(-from).div_euclid(MINUTE) * MINUTE; // at the instant itself counts
         (first..until.min(last + 1)).step_by(MINUTE as usize)
     };
-    for (time, lot, by) in &partition.moves {
+    for &(time, lot, by) in &partition.moves {
         for (level, key) in places(lot) {
-            for now in minutes(*time, i64::MAX) {
-                rows.entry(("parking.inside", level, key.clone(), "now", now, now)).or_default().num += by;
+            for now in minutes(time, i64::MAX) {
+                rows.entry((now, now, key, "parking.inside", "now", level)).or_default().num += by;
             }
         }
     }
-    for (lot, sets) in &partition.sets {
+    for (&lot, sets) in &partition.sets {
         for (from, until, set) in segments(sets) {
             for (level, key) in places(lot) {
                 for now in minutes(from, until) {
-                    let row = rows.entry(("parking.state", level, key.clone(), "now", now, now)).or_default();
+                    let row = rows.entry((now, now, key, "parking.state", "now", level)).or_default();
                     row.num += set.num;
                     row.den += set.den;
                 }
@@ -247,7 +296,7 @@ fn instants(partition: &Partition, newest: i64, watermark: i64, rows: &mut BTree
 }
 
 fn areas(partition: &Partition, newest: i64, watermark: i64, zone: &TimeZone, rows: &mut BTreeMap<Id, Figure>) {
-    for (lot, sets) in &partition.sets {
+    for (&lot, sets) in &partition.sets {
         for (from, until, set) in segments(sets) {
             for span in [M5, H1, H24, DAY] {
                 let last = last_end(newest, watermark, span, zone);
@@ -266,7 +315,7 @@ fn areas(partition: &Partition, newest: i64, watermark: i64, zone: &TimeZone, ro
                     let held = (until.min(end) - from.max(start)).max(0);
                     let begun = i64::from((start..end).contains(&from));
                     for (level, key) in places(lot) {
-                        let row = rows.entry(("parking.use", level, key, span.0, start, end)).or_default();
+                        let row = rows.entry((start, end, key, "parking.use", span.0, level)).or_default();
                         row.num += set.num * held;
                         row.den += set.den * held;
                         row.n += begun;

@@ -7,12 +7,18 @@
 //! | `parking.inside` | level, in any order | entries +1, exits −1 |
 //! | `parking.state` | level, order-sensitive, with a deadline | the newest snapshot of a lot, for [`HOLDS_MS`] |
 //! | `parking.use` | integral | the same state over time; n counts snapshots |
+//! | `parking.four` | flow: four sums | a lot's jumps (what its state changes by at a snapshot) and their squares, also huge |
+//! | `parking.most`, `parking.least` | max, min | jumps |
+//! | `parking.newest` | last | jumps |
+//! | `parking.kinds` | distinct | lots and the kind of jump they made |
+//!
+//! A jump depends on the snapshot before: one that comes out of order takes the next one's back and makes another.
 
 use serde::{Deserialize, Serialize};
 use yiping_event::{Data, Event, Reject, TimeMs};
 use yiping_window::{
-    Board, Context, Domain, EntityId, Fold, KeyId, Level, MetricId, MetricSpec, NoKey, Order, Settings, Shape, Span,
-    Table, Timeline, domain::Timer, timeline::Sign,
+    Agg, Board, Context, Domain, EntityId, Fold, KeyId, Level, MetricId, MetricSpec, NoKey, Order, Settings, Shape,
+    Span, Table, Timeline, board::Place, domain::Timer, timeline::Sign,
 };
 
 /// How long a lot's state holds when nothing more is heard.
@@ -21,6 +27,17 @@ pub const HOLDS_MS: i64 = 20 * 60 * 1_000;
 pub const FLOW_SPANS: [Span; 5] = [Span::M1, Span::M5, Span::H1, Span::H24, Span::Day];
 pub const SIZE_SPANS: [Span; 3] = [Span::M5, Span::H1, Span::Day];
 pub const USE_SPANS: [Span; 4] = [Span::M5, Span::H1, Span::H24, Span::Day];
+/// Long spans alone: all that is old is packed.
+pub const FOUR_SPANS: [Span; 2] = [Span::H24, Span::Day];
+pub const MOST_SPANS: [Span; 3] = [Span::M1, Span::H1, Span::H24];
+pub const LEAST_SPANS: [Span; 1] = [Span::H24];
+pub const NEWEST_SPANS: [Span; 2] = [Span::M5, Span::H24];
+pub const KINDS_SPANS: [Span; 2] = [Span::H1, Span::Day];
+
+/// Jumps go to ±2·10⁶, sums of them to ±4·10¹⁵ a snapshot.
+pub const HUGE: i64 = 2_000_000_000;
+/// Jumps are of so many kinds.
+pub const KINDS: i64 = 5;
 
 pub fn specs() -> Vec<MetricSpec> {
     let spec = |id: &str, shape, spans: &[Span]| MetricSpec { id: id.into(), shape, spans: spans.into(), moves: false };
@@ -30,6 +47,11 @@ pub fn specs() -> Vec<MetricSpec> {
         spec("parking.inside", Shape::Level, &[Span::Now]),
         spec("parking.state", Shape::Level, &[Span::Now]),
         spec("parking.use", Shape::Integral, &USE_SPANS),
+        spec("parking.four", Shape::Flow, &FOUR_SPANS),
+        spec("parking.most", Shape::Max, &MOST_SPANS),
+        spec("parking.least", Shape::Min, &LEAST_SPANS),
+        spec("parking.newest", Shape::Last, &NEWEST_SPANS),
+        spec("parking.kinds", Shape::Distinct, &KINDS_SPANS),
     ]
 }
 
@@ -46,6 +68,10 @@ struct Setup {
     inside: MetricId,
     state: MetricId,
     used: MetricId,
+    four: MetricId,
+    /// Max, min, last.
+    single: [MetricId; 3],
+    kinds: MetricId,
     everywhere: KeyId,
 }
 
@@ -73,6 +99,22 @@ impl Setup {
         context.shift(self.state, &at, time, sign * num, sign * den, 0);
         context.shift(self.used, &at, time, sign * num, sign * den, sign * n);
     }
+
+    fn jump(&self, lot: KeyId, time: TimeMs, jump: i64, out: &mut Sign<'_, '_>) {
+        let Some((context, sign)) = out.counting() else { return };
+        let at = [(Level::City, self.everywhere), (Level::Lot, lot)];
+        let kind = EntityId::of(&[&format!("{}/{}", lot.0, jump.rem_euclid(KINDS))]);
+        for metric in self.single {
+            context.sample(metric, &at, time, jump, sign);
+        }
+        for (level, key) in at {
+            let place = |metric| Place { metric, level, key, time };
+            let (num, den) = (sign * jump * HUGE, sign * jump);
+            let sums = Agg { num, den, n: sign, num2: sign * jump * jump, den2: -num };
+            context.board.add4(place(self.four), sums);
+            context.board.see(place(self.kinds), kind, sign);
+        }
+    }
 }
 
 impl Fold for Setup {
@@ -87,6 +129,7 @@ impl Fold for Setup {
         if let Step::Set(known) = *step {
             let (num, den) = state.0.map_or((0, 0), |before| (before.num, before.den));
             self.change(known.lot, order.time, (known.num - num, known.den - den, 1), out);
+            self.jump(known.lot, order.time, known.num - num, out);
             state.0 = Some(known);
         }
     }
@@ -110,6 +153,9 @@ impl Domain for Toy {
             inside: metric("parking.inside")?,
             state: metric("parking.state")?,
             used: metric("parking.use")?,
+            four: metric("parking.four")?,
+            single: [metric("parking.most")?, metric("parking.least")?, metric("parking.newest")?],
+            kinds: metric("parking.kinds")?,
             everywhere: board.keys.intern("city"),
         });
         Ok(())
