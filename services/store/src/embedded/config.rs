@@ -8,7 +8,7 @@ use super::{Credentials, EmbeddedError, credentials::write_private};
 
 /// What `yiping_reader` may read: the contract's views, and the tables under them (views run with the caller's rights). Not the
 /// checkpoints, which hold state that nobody reads by hand.
-const READABLE: [&str; 24] = [
+const READABLE: [&str; 27] = [
     "metrics",
     "metrics_latest",
     "generations",
@@ -26,6 +26,9 @@ const READABLE: [&str; 24] = [
     "latest_marks",
     "latest_reached",
     "stream_watermarks",
+    "unhealed",
+    "late_rows",
+    "healed_rows",
     "metric_defs",
     "metric_constants",
     "expected_sources",

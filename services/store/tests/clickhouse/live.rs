@@ -119,7 +119,8 @@ pub async fn ask_as(url: String, user: &str, password: &str, sql: &str) -> Resul
 #[tokio::test]
 async fn the_views_have_the_contracts_columns() {
     let _ = store_or_skip!();
-    let metrics = "stream metric level key span window_start window_end value numerator denominator n is_final revision watermark";
+    let metrics = "stream metric level key span window_start window_end value numerator denominator n is_final revision watermark \
+                   incomplete late";
     let columns = [
         ("metrics", metrics),
         ("metrics_latest", metrics),

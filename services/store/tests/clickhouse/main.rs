@@ -88,8 +88,10 @@ async fn until<F: Future<Output = bool>>(what: &str, mut happened: impl FnMut() 
 
 /// One metric of each kind for each of the streams that the tests use, `STREAM.KIND`.
 fn defs() -> Vec<MetricDef> {
-    let streams =
-        ["merge", "few", "filter", "twice", "older", "lives", "gone", "final", "old", "crash", "slots", "spark"];
+    let streams = [
+        "merge", "few", "filter", "twice", "older", "lives", "gone", "final", "old", "crash", "slots", "spark", "lack",
+        "tardy",
+    ];
     let def = |stream: &str, name: &str, kind, scales: (f64, f64, f64)| MetricDef {
         metric: format!("{stream}.{name}"),
         stream: stream.to_owned(),

@@ -2,7 +2,7 @@
 
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use tokio_util::sync::CancellationToken;
-use yiping_store::{Batch, MetricFilter, MetricRow, MetricValue, Store};
+use yiping_store::{Batch, HealedRow, LateRow, MetricFilter, MetricRow, MetricValue, Store};
 
 use crate::{MINUTE, T0, generation, metrics, row, status, store_or_skip};
 
@@ -192,6 +192,60 @@ async fn i8_final_is_what_every_partition_that_has_time_has_passed() {
     assert_eq!(mine.iter().map(|row| (row.partition, row.generation)).collect::<Vec<_>>(), [(0, 2), (1, 2), (2, 2)]);
     assert_eq!((mine[0].accepted, mine[0].rejected, mine[0].watermark_ms), (9, 1, Some(T0 + 2 * MINUTE)));
     assert_eq!(mine[2].watermark_ms, None);
+}
+
+#[tokio::test]
+async fn i4_a_part_that_may_lack_something_makes_the_figure_incomplete() {
+    let store = store_or_skip!();
+    let lacking = |row: MetricRow| MetricRow { incomplete: true, ..row };
+    let rows = vec![
+        lacking(row("lack.count", T0, 0, 5, (1, 0, 1))),
+        row("lack.count", T0, 1, 5, (1, 0, 1)),
+        row("lack.count", T0 + MINUTE, 0, 5, (1, 0, 1)),
+    ];
+    write(&store, &metrics("lack", rows)).await;
+    let told: Vec<(Option<f64>, bool)> =
+        read(&store, "lack.count").await.iter().map(|row| (row.value, row.incomplete)).collect();
+    assert_eq!(told, [(Some(2.0), true), (Some(1.0), false)]);
+}
+
+#[tokio::test]
+async fn i5_a_figure_says_how_many_events_of_its_time_came_too_late_until_they_are_healed() {
+    let store = store_or_skip!();
+    // rows of 15 minutes: [T0 − 15 min, T0), [T0, T0 + 15 min), [T0 + 15 min, T0 + 30 min)
+    let rows = (0..3).map(|at| row("tardy.count", T0 + at * 15 * MINUTE, 0, 5, (1, 0, 1))).collect();
+    let mut batch = metrics("tardy", rows);
+    let late = |partition: u32, minute_ms: i64, events: u64, revision: u64| LateRow {
+        stream: "tardy".into(),
+        generation: 1,
+        partition,
+        minute_ms,
+        events,
+        revision,
+    };
+    batch.late = vec![
+        late(0, T0 - MINUTE, 2, 7),
+        // the count so far, once more and older: nothing is added up twice
+        late(0, T0, 3, 8),
+        late(0, T0, 1, 6),
+        late(1, T0 + 14 * MINUTE, 4, 9),
+    ];
+    write(&store, &batch).await;
+    let told = async || -> Vec<u64> { read(&store, "tardy.count").await.iter().map(|row| row.late).collect() };
+    assert_eq!(told().await, [2, 7, 0]);
+    let healed = HealedRow {
+        stream: "tardy".into(),
+        generation: 1,
+        partition: 1,
+        minute_ms: T0 + 14 * MINUTE,
+        events: 4,
+        revision: 20,
+    };
+    write(&store, &Batch { healed: vec![healed], ..Batch::default() }).await;
+    assert_eq!(told().await, [2, 3, 0]);
+    // another one of that minute comes after
+    write(&store, &Batch { late: vec![late(1, T0 + 14 * MINUTE, 5, 30)], ..Batch::default() }).await;
+    assert_eq!(told().await, [2, 4, 0]);
 }
 
 #[tokio::test]
