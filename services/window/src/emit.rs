@@ -90,7 +90,7 @@ impl Board {
                 continue; // what came was taken back
             };
             let (first, last) = (pane_start(first), pane_start(last));
-            for span in &spec.spans {
+            for (span, current) in spec.spans.iter().zip(&series.windows) {
                 let Some(closed) = self.closed.get(span) else {
                     continue;
                 };
@@ -103,8 +103,11 @@ impl Board {
                     }
                     let bounds = bounds(*span, start, end);
                     if change.to(bounds).is_changed(&changes, spec.shape, bounds) {
-                        let value = walk.to(bounds).value(spec.shape);
-                        if !(value.is_empty() && change.window.was_empty(&walk.window)) {
+                        // most of what is late is so by seconds, and belongs to the newest window of a span alone
+                        let newest = current.is_known() && bounds == closed.bounds(*span);
+                        let window = if newest { current } else { walk.to(bounds) };
+                        let value = window.value(spec.shape);
+                        if !(value.is_empty() && change.window.was_empty(window)) {
                             let (key, gone) = (self.keys.name(series.key), value.is_empty() && spec.moves);
                             rows.push(row(&spec.id, series, key, *span, (start, end), value, gone, offset));
                         }

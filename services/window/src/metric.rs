@@ -17,6 +17,9 @@ pub struct MetricId(pub u16);
 /// | max, min | num = the extreme, n = observations | max, min of num over rows with n > 0; n added up |
 /// | last | num = the value, den = when it was observed (ms), n = observations | num and den of the newest by (den, num) over rows with n > 0; n added up |
 /// | distinct | num = how many, n = observations | adding up, since an entity's records are all in one partition |
+///
+/// When a stream is given another number of partitions, adding up stays exact. A window that reaches back before it may then count an
+/// entity in two partitions, and what is taken back of a max, min or last still shows where it was observed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Shape {
     /// Things that happen: a window holds the sum of its contributions (counts, ratios, means, percentiles).

@@ -116,10 +116,14 @@ impl Rolling {
             (&Part::Item { item, count }, _) if inside => {
                 self.agg.n = self.agg.n.wrapping_add(count);
                 let tally = self.tally.get_or_insert_with(|| Box::new(Tally::of(shape)));
-                self.known = tally.revise(item, count);
+                self.known = tally.revise(shape, time, item, count);
             }
             _ => {}
         }
+    }
+
+    pub fn is_known(&self) -> bool {
+        self.known
     }
 
     pub fn forget(&mut self) {

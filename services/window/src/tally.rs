@@ -81,9 +81,27 @@ impl Tally {
 
     /// An observation inside the window is added or taken back. False where only the panes can say what that leads to.
     #[must_use]
-    pub fn revise(&mut self, item: i64, count: i64) -> bool {
-        self.count(item, count);
-        !matches!(self, Tally::Extreme(_))
+    pub fn revise(&mut self, shape: Shape, time: i64, item: i64, count: i64) -> bool {
+        let Tally::Extreme(best) = self else {
+            self.count(item, count);
+            return true;
+        };
+        let (new, mut at) = ((time, item), best.partition_point(|other| other.0 <= time));
+        if count <= 0 {
+            return !best.contains(&new);
+        }
+        // beaten by one that leaves no sooner, it never shows
+        let stays =
+            |other: Option<&(i64, i64)>| other.is_some_and(|other| other.0 >= time && !shape.beats(new, *other));
+        if stays(best.get(at)) || stays(at.checked_sub(1).and_then(|before| best.get(before))) {
+            return true;
+        }
+        while at > 0 && !shape.beats(best[at - 1], new) {
+            at -= 1;
+            best.remove(at);
+        }
+        best.insert(at, new);
+        true
     }
 
     fn count(&mut self, item: i64, count: i64) {
