@@ -20,7 +20,7 @@ pub struct Gauges {
     cases: BTreeMap<(u32, Arc<str>), Case>,
 }
 
-#[derive(Clone, Deserialize)]
+#[derive(Clone, PartialEq, Deserialize)]
 struct Case {
     district: Option<String>,
     state: String,
@@ -73,10 +73,10 @@ impl Gauges {
     pub fn sos<'a>(&mut self, metrics: &Metrics, partition: u32, rows: impl Iterator<Item = &'a LiveRow>) {
         let mut changed = false;
         for row in rows.filter(|row| &*row.kind == "sos") {
-            changed = true;
-            match serde_json::from_str::<Case>(&row.attrs) {
-                Ok(case) if !row.gone => self.cases.insert((partition, row.key.clone()), case),
-                _ => self.cases.remove(&(partition, row.key.clone())),
+            let id = (partition, row.key.clone());
+            changed |= match serde_json::from_str::<Case>(&row.attrs) {
+                Ok(case) if !row.gone => self.cases.insert(id, case.clone()).as_ref() != Some(&case),
+                _ => self.cases.remove(&id).is_some(),
             };
         }
         if changed {

@@ -204,6 +204,7 @@ impl<D: Domain + Send + Sync + 'static> Service<D> {
             self.borrow().await?;
             self.tick().await;
             self.breathe().await?;
+            self.show_cases();
             if self.flushing.is_none() && self.flushed.elapsed() >= self.config.flush {
                 self.flush(false);
             }
@@ -422,6 +423,15 @@ impl<D: Domain + Send + Sync + 'static> Service<D> {
             self.paused = false;
         }
         Ok(())
+    }
+
+    /// Open SOS cases are said at once, also while a flush waits for a store that doesn't answer (I9).
+    fn show_cases(&mut self) {
+        if self.stream == Stream::Elder {
+            for (partition, owned) in &self.owned {
+                self.gauges.sos(&self.metrics, *partition, owned.pending.live.values());
+            }
+        }
     }
 
     /// Hands over what is pending, and goes on. `all`: with a checkpoint of every partition.
