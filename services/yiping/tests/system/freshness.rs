@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::harness::{eventually, http};
+use crate::harness::{children_of, eventually, http};
 
 /// Every metric and span of the catalogue's first twelve, at city level.
 const FIGURES: [(&str, &str); 21] = [
@@ -110,11 +110,6 @@ fn the_demo_shows_every_figure_tells_a_silent_feed_and_ends_with_its_children() 
     for child in children {
         eventually(Duration::from_secs(5), "the children's end", || (!alive(child)).then_some(()));
     }
-}
-
-fn children_of(parent: u32) -> Vec<u32> {
-    let out = Command::new("ps").args(["-o", "pid=", "--ppid", &parent.to_string()]).output().unwrap();
-    String::from_utf8_lossy(&out.stdout).split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
 }
 
 fn alive(pid: u32) -> bool {

@@ -20,6 +20,8 @@ pub struct Figure {
     /// `None`: the independent scripts tell numerators and denominators only.
     pub n: Option<i64>,
     pub value: Option<f64>,
+    /// Which record the figure is of (I3). Compared where both sides had the same log: [`assert_same_revisions`].
+    pub revision: Option<u64>,
 }
 
 pub type Figures = BTreeMap<Id, Figure>;
@@ -96,6 +98,19 @@ impl System {
         std::fs::read_to_string(self.dir.join("stderr.log")).unwrap_or_default()
     }
 
+    /// The service's process.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
+    /// The embedded ClickHouse's process, while there is one.
+    pub fn clickhouse_pid(&self) -> Option<u32> {
+        children_of(self.pid()).into_iter().find(|pid| {
+            std::fs::read(format!("/proc/{pid}/cmdline"))
+                .is_ok_and(|line| line.split(|byte| *byte == 0).any(|argument| argument == b"__clickhouse"))
+        })
+    }
+
     /// `kill -9`: nothing is flushed, nobody is told.
     pub fn kill(&mut self) {
         let mut child = self.child.take().unwrap();
@@ -146,6 +161,11 @@ impl System {
 
     /// Rows of a query as JSON objects, by the reader user.
     pub fn query(&self, sql: &str) -> Vec<Value> {
+        self.try_query(sql).unwrap_or_else(|(status, body)| panic!("{sql}: {status} {body}"))
+    }
+
+    /// The same, where ClickHouse may be away; else the status and what it said.
+    pub fn try_query(&self, sql: &str) -> Result<Vec<Value>, (u16, String)> {
         let url = self.endpoints["clickhouse"].as_str().unwrap();
         let reader = &self.endpoints["reader"];
         let headers = [
@@ -156,8 +176,10 @@ impl System {
         let (status, body) =
             http("POST", &format!("{url}/?output_format_json_quote_64bit_integers=0"), &headers, sql.as_bytes());
         let body = String::from_utf8(body).unwrap();
-        assert_eq!(status, 200, "{sql}: {body}");
-        body.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        if status != 200 {
+            return Err((status, body));
+        }
+        Ok(body.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
     }
 
     /// Waits until everything that is in the log is stored, and time has passed `until` (RFC 3339) in every partition of a stream.
@@ -176,7 +198,7 @@ impl System {
     /// The published final figures of a stream.
     pub fn figures(&self, stream: &str, condition: &str) -> Figures {
         let sql = format!(
-            "SELECT metric, level, key, span, formatDateTime(window_start, '%FT%T.%f') AS start, numerator, denominator, n, value \
+            "SELECT metric, level, key, span, formatDateTime(window_start, '%FT%T.%f') AS start, numerator, denominator, n, value, revision \
              FROM city.metrics WHERE stream = '{stream}' AND is_final AND ({condition})"
         );
         let rows = self.query(&sql).into_iter().map(|mut row| {
@@ -215,6 +237,7 @@ pub fn figures(rows: impl Iterator<Item = Value>) -> Figures {
             denominator: number(&row, "denominator"),
             n: row["n"].as_i64(),
             value: row["value"].as_f64(),
+            revision: row["revision"].as_u64(),
         };
         (id, figure)
     })
@@ -224,6 +247,11 @@ pub fn figures(rows: impl Iterator<Item = Value>) -> Figures {
 
 /// `yiping compute` over a file, with the system's settings.
 pub fn compute(stream: &str, file: &Path, settings: &[(&str, &str)]) -> Figures {
+    figures(computed(stream, file, settings).into_iter())
+}
+
+/// The rows that `yiping compute` makes of a file.
+pub fn computed(stream: &str, file: &Path, settings: &[(&str, &str)]) -> Vec<Value> {
     let out = Command::new(env!("CARGO_BIN_EXE_yiping"))
         .args(["compute", "--stream", stream, "--out", "-"])
         .envs(settings.iter().copied())
@@ -233,7 +261,7 @@ pub fn compute(stream: &str, file: &Path, settings: &[(&str, &str)]) -> Figures 
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     eprintln!("compute {stream}: {}", String::from_utf8_lossy(&out.stderr).trim());
     let text = String::from_utf8(out.stdout).unwrap();
-    figures(text.lines().map(|line| serde_json::from_str(line).unwrap()))
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 /// A restriction to the windows that an offline run makes: those of each span up to its last.
@@ -250,8 +278,8 @@ pub fn within(figures: &Figures) -> String {
     parts.join(" OR ")
 }
 
-/// Fails with the first differences, in words.
-pub fn assert_same(live: &Figures, offline: &Figures) {
+/// The figures that two sides don't agree on.
+pub fn differences<'a>(live: &'a Figures, offline: &'a Figures) -> Vec<&'a Id> {
     let close = |a: Option<f64>, b: Option<f64>| match (a, b) {
         (Some(a), Some(b)) => (a - b).abs() <= 1e-12 * a.abs().max(b.abs()),
         (a, b) => a == b,
@@ -267,7 +295,13 @@ pub fn assert_same(live: &Figures, offline: &Figures) {
     let mut ids: Vec<&Id> = live.keys().chain(offline.keys()).collect();
     ids.sort_unstable();
     ids.dedup();
-    let wrong: Vec<&Id> = ids.iter().copied().filter(|id| differs(id)).collect();
+    ids.retain(differs);
+    ids
+}
+
+/// Fails with the first differences, in words.
+pub fn assert_same(live: &Figures, offline: &Figures) {
+    let wrong = differences(live, offline);
     let mut kinds: BTreeMap<(&str, &str, &str), usize> = BTreeMap::new();
     for (metric, level, _, span, _) in &wrong {
         *kinds.entry((metric, level, span)).or_default() += 1;
@@ -277,8 +311,33 @@ pub fn assert_same(live: &Figures, offline: &Figures) {
         .take(12)
         .map(|id| format!("\n{id:?}\n  live    {:?}\n  offline {:?}", live.get(*id), offline.get(*id)))
         .collect();
-    assert!(wrong.is_empty(), "{} of {} figures differ: {kinds:?}{}", wrong.len(), ids.len(), shown.concat());
-    eprintln!("{} figures equal", ids.len());
+    assert!(wrong.is_empty(), "{} of {} figures differ: {kinds:?}{}", wrong.len(), live.len(), shown.concat());
+    eprintln!("{} figures equal", live.len());
+}
+
+/// Fails where two figures that are the same were not made by the same record: something was written that the log does not say.
+pub fn assert_same_revisions(live: &Figures, offline: &Figures) {
+    let differ =
+        |id: &&Id| live.get(*id).map(|figure| figure.revision) != offline.get(*id).map(|figure| figure.revision);
+    let wrong: Vec<&Id> = live.keys().filter(differ).collect();
+    let shown: Vec<String> = wrong
+        .iter()
+        .take(12)
+        .map(|id| format!("\n{id:?}\n  live {:?}\n  offline {:?}", live[*id], offline.get(*id)))
+        .collect();
+    assert!(wrong.is_empty(), "{} of {} revisions differ: {}", wrong.len(), live.len(), shown.concat());
+}
+
+pub fn children_of(parent: u32) -> Vec<u32> {
+    let out = Command::new("ps").args(["-o", "pid=", "--ppid", &parent.to_string()]).output().unwrap();
+    String::from_utf8_lossy(&out.stdout).split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+}
+
+/// Sends a signal by its name, to a process that the test started.
+pub fn signal(pid: u32, name: &str) {
+    let sent =
+        Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).stderr(Stdio::null()).status().unwrap();
+    assert!(sent.success(), "no process {pid} to send {name} to");
 }
 
 /// Waits for a condition; the limit is there to end a test that can't pass, not to time one that can.

@@ -2,8 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
+mod away;
+mod chaos;
 mod crash;
+mod durable;
+mod export;
 mod freshness;
 mod harness;
 mod intake;
+mod published;
 mod real;
