@@ -17,7 +17,7 @@
 //!
 //! This crate must not know what a stream is about: a domain comes in as a type.
 
-mod checkpoint;
+pub mod checkpoint;
 mod compute;
 mod export;
 mod flush;

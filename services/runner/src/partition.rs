@@ -59,10 +59,12 @@ pub struct Owned<D: Domain> {
 
 /// How long a partition has been silent at its head, measured so that no step of a wall clock shows.
 struct Silence {
-    /// When the newest record was applied, and the partition's time then.
+    /// When the newest record was applied.
     since: Instant,
+    /// The partition's time, and when a record last moved it.
     time: Option<TimeMs>,
-    /// How long it had been silent already when we took it over, by the log's own times.
+    moved: Instant,
+    /// How long it had stood still already when we took it over, by the log's own times.
     before: Duration,
     /// No tick before this: a take-over leaves room for what waits to come in.
     not_before: Instant,
@@ -77,12 +79,13 @@ const TAKE_OVER: Duration = Duration::from_secs(5);
 const FOREIGN: Duration = Duration::from_secs(10);
 
 impl<D: Domain> Owned<D> {
-    pub fn new(origin: Origin, machine: Machine<D>, next: Offset, head: Offset, silent_before: Duration) -> Self {
+    pub fn new(origin: Origin, machine: Machine<D>, next: Offset, head: Offset, stood_still: Duration) -> Self {
         let now = Instant::now();
         let silence = Silence {
             since: now,
             time: machine.time(),
-            before: silent_before,
+            moved: now,
+            before: stood_still,
             not_before: now + TAKE_OVER,
             foreign: None,
         };
@@ -137,8 +140,11 @@ impl<D: Domain> Owned<D> {
             self.silence.foreign = Some((offset, now));
         }
         self.silence.since = now;
-        self.silence.time = self.machine.time();
-        self.silence.before = Duration::ZERO;
+        if self.machine.time() != self.silence.time {
+            self.silence.time = self.machine.time();
+            self.silence.moved = now;
+            self.silence.before = Duration::ZERO;
+        }
     }
 
     fn keep(&mut self, out: Output, records: &[Record]) {
@@ -207,7 +213,8 @@ impl<D: Domain> Owned<D> {
         if self.borrowed || self.next < self.head || silent < SILENT || now < self.silence.not_before || foreign {
             return None;
         }
-        let gone = i64::try_from((silent + self.silence.before).as_millis()).unwrap_or(i64::MAX);
+        let stood_still = now.duration_since(self.silence.moved) + self.silence.before;
+        let gone = i64::try_from(stood_still.as_millis()).unwrap_or(i64::MAX);
         let time = TimeMs(self.silence.time?.0.saturating_add(gone));
         Some(own_record(
             &self.origin,

@@ -195,7 +195,7 @@ impl<D: Domain + Send + Sync + 'static> Service<D> {
         loop {
             tokio::select! {
                 () = cancel.cancelled() => return Ok(()),
-                stored = stored(&mut self.flushing) => self.stored(stored).await?,
+                stored = stored(&mut self.flushing) => self.stored(stored).await,
                 life = settled(&mut self.settling) => self.settled(life)?,
                 Some(loaded) = self.loading.join_next() => self.loaded(loaded).await?,
                 poll = self.consumer.poll(MOST_RECORDS, POLL) => self.take(poll, cancel).await?,
@@ -338,10 +338,10 @@ impl<D: Domain + Send + Sync + 'static> Service<D> {
                 return Ok(());
             }
         };
-        let Loaded { origin, machine, next, head, silent, config } = loaded;
+        let Loaded { origin, machine, next, head, stood_still, config } = loaded;
         self.configs.extend(config);
         self.gauges.forget(&self.metrics, self.stream.as_str(), partition);
-        let owned = Owned::new(origin, machine, next, head, silent);
+        let owned = Owned::new(origin, machine, next, head, stood_still);
         self.begin(partition, owned).await?;
         self.health.ready();
         tracing::info!(stream = %self.stream, partition, next, head, "took over a partition");
@@ -482,34 +482,33 @@ impl<D: Domain + Send + Sync + 'static> Service<D> {
         self.flushing = Some(Box::pin(Arc::clone(&self.flusher).store(job)));
     }
 
-    async fn stored(&mut self, committed: Option<Vec<(u32, Offset)>>) -> anyhow::Result<()> {
+    async fn stored(&mut self, committed: Option<Vec<(u32, Offset)>>) {
         self.flushing = None;
         for (partition, next) in committed.unwrap_or_default() {
-            if self.owned.contains_key(&partition) {
-                self.consumer.commit(self.stream.topic(), partition, next).await.context("committing")?;
+            if self.owned.contains_key(&partition)
+                && let Err(error) = self.consumer.commit(self.stream.topic(), partition, next).await
+            {
+                // for people and lag monitors only; the next one says it again, and a log that is lost fails the next poll
+                tracing::warn!(stream = %self.stream, partition, %error, "committing failed");
             }
         }
-        Ok(())
     }
 
     /// Stores everything, with checkpoints, and waits for it.
-    async fn flush_now(&mut self) -> anyhow::Result<()> {
+    async fn flush_now(&mut self) {
         if self.flushing.is_some() {
             let done = stored(&mut self.flushing).await;
-            self.stored(done).await?;
+            self.stored(done).await;
         }
         if self.owned.values().any(|owned| !owned.borrowed) {
             self.flush(true);
             let done = stored(&mut self.flushing).await;
-            self.stored(done).await?;
+            self.stored(done).await;
         }
-        Ok(())
     }
 
     async fn finish(mut self) {
-        if let Err(error) = self.flush_now().await {
-            tracing::warn!(stream = %self.stream, error = format!("{error:#}"), "the last rows are left to the next start");
-        }
+        self.flush_now().await;
         for partition in self.owned.keys().copied().collect::<Vec<_>>() {
             self.gauges.forget(&self.metrics, self.stream.as_str(), partition);
         }

@@ -29,8 +29,8 @@ pub struct Loaded<D: Domain> {
     /// The next record to apply.
     pub next: Offset,
     pub head: Offset,
-    /// How long it has been silent, by the log's own times.
-    pub silent: Duration,
+    /// How long its time has stood still, by the log's own times.
+    pub stood_still: Duration,
     /// The settings, where they had to be stated.
     pub config: Option<ConfigRow>,
 }
@@ -123,10 +123,10 @@ impl Shared {
             }
         };
         let origin = Origin { stream: Arc::from(stream.as_str()), generation: life.number, partition };
-        let silent = silent_before(&*self.log, topic, partition, next, head).await;
+        let stood_still = stood_still(&machine);
         let config = self.state_settings(&machine, &origin, head).await?;
         let (_, head) = self.log.range(topic, partition).await.context("asking for the log's range")?;
-        Ok(Outcome::Loaded(Box::new(Loaded { origin, machine, next, head, silent, config })))
+        Ok(Outcome::Loaded(Box::new(Loaded { origin, machine, next, head, stood_still, config })))
     }
 
     /// Whether the log goes on where the state ends: the record before it must be the one that the state took in last.
@@ -219,13 +219,8 @@ pub async fn first_after(
     Ok(low)
 }
 
-/// How long the partition's last record lies back, by the log's own times.
-async fn silent_before(log: &dyn Log, topic: &str, partition: u32, next: Offset, head: Offset) -> Duration {
-    if head == 0 || next < head {
-        return Duration::ZERO; // records to come tell the time themselves
-    }
-    let last = log.read(topic, partition, head - 1, 1).await;
-    let append = last.ok().and_then(|records| records.first().map(|record| record.append_ms));
-    let gone = append.map_or(0, |append| (yiping_runtime::clock::unix_ms() - append).max(0));
+/// How long the partition's time has stood still, by the log's own times.
+fn stood_still<D: Domain>(machine: &Machine<D>) -> Duration {
+    let gone = machine.moved().map_or(0, |moved| yiping_runtime::clock::unix_ms() - moved.0);
     Duration::from_millis(u64::try_from(gone).unwrap_or(0))
 }

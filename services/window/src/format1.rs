@@ -131,6 +131,7 @@ pub(crate) fn read<D: Domain>(bytes: &[u8]) -> Result<Core<D>, String> {
         foreign_tick: old.foreign_tick,
         recorded: old.recorded,
         append: None,
+        moved: None,
         holes: Vec::new(),
         late_minutes: BTreeMap::new(),
     })

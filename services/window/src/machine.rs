@@ -109,6 +109,9 @@ pub struct Core<D: Domain> {
     /// The newest time at which the log took a record in.
     #[serde(default)]
     pub(crate) append: Option<TimeMs>,
+    /// When the log took in the record that last moved time.
+    #[serde(default)]
+    pub(crate) moved: Option<TimeMs>,
     /// Stretches of which records are missing.
     #[serde(default)]
     pub(crate) holes: Vec<Hole>,
@@ -182,9 +185,12 @@ impl<D: Domain> Machine<D> {
 
     /// Takes one record in.
     pub fn apply(&mut self, input: Input<'_>, out: &mut Output) {
-        let rows = out.rows.len();
+        let (rows, time) = (out.rows.len(), self.time());
         self.take_in(input, out);
         self.core.append = self.core.append.max(input.append);
+        if self.time() != time {
+            self.core.moved = input.append;
+        }
         self.mark(&mut out.rows[rows..]);
     }
 
@@ -206,7 +212,7 @@ impl<D: Domain> Machine<D> {
                 self.close_hole(event.time);
                 if event.source == OWNER {
                     // an owner says how much time went by, and the log knows better than to believe more than it saw itself
-                    let gone = input.append.zip(self.core.append).map(|(now, before)| (now.0 - before.0).max(0));
+                    let gone = input.append.zip(self.core.moved).map(|(now, before)| (now.0 - before.0).max(0));
                     self.core.clock.tick_at_most(event.time, gone);
                 } else {
                     self.core.clock.tick(event.time);
@@ -375,9 +381,10 @@ impl<D: Domain> Machine<D> {
         self.core.board.reopen(from.0, &self.days);
     }
 
-    /// Holds the horizon where it is, whatever the lateness: everything that comes from here on revises its windows (`heal`).
+    /// Holds the horizon where it is, whatever the lateness: everything that comes from here on revises its windows (`heal`). Before
+    /// a first event that is 1970.
     pub fn hold_horizon(&mut self) {
-        self.held = self.horizon();
+        self.held = Some(self.horizon().unwrap_or(TimeMs(0)));
     }
 
     /// Events before this are too late for their windows.
@@ -517,6 +524,12 @@ impl<D: Domain> Machine<D> {
     #[must_use]
     pub fn append(&self) -> Option<TimeMs> {
         self.core.append
+    }
+
+    /// When the log took in the record that last moved time.
+    #[must_use]
+    pub fn moved(&self) -> Option<TimeMs> {
+        self.core.moved
     }
 
     /// The state to be checkpointed: the core, and apart from it the ids seen.

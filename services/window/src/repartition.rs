@@ -69,6 +69,7 @@ pub fn repartition<D: Domain>(
             new.clock.event_time(old.clock.time());
             new.last_event = new.last_event.max(old.last_event);
             new.append = new.append.max(old.append);
+            new.moved = new.moved.max(old.moved);
             new.settings = new.settings.take().or_else(|| old.settings.clone());
             new.holes.extend(&old.holes);
         }

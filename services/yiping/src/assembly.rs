@@ -334,7 +334,10 @@ async fn clickhouse(config: &Config) -> anyhow::Result<ClickHouse> {
         let store = connect(config, &url)?;
         return Ok(ClickHouse { server: None, writer: store.clone(), reader: store });
     };
-    let server = start_embedded(config, folder).await.context("starting the embedded ClickHouse")?;
+    let clickhouse = &config.clickhouse;
+    let server = start_embedded(folder, clickhouse.http_port, clickhouse.tcp_port)
+        .await
+        .context("starting the embedded ClickHouse")?;
     let connect = |user: &str, password: &str| Store::connect(&server.url(), user, password, StoreOptions::default());
     let writer = connect(&server.writer().user, &server.writer().password)?;
     let reader = connect(&server.reader().user, &server.reader().password)?;
@@ -346,13 +349,9 @@ fn connect(config: &Config, url: &str) -> anyhow::Result<Store> {
     Ok(Store::connect(url, &config.clickhouse.user, password, StoreOptions::default())?)
 }
 
-async fn start_embedded(config: &Config, folder: &str) -> anyhow::Result<Server> {
+async fn start_embedded(folder: &str, http_port: u16, tcp_port: u16) -> anyhow::Result<Server> {
     let lib = library().await?;
-    let options = EmbeddedOptions {
-        http_port: config.clickhouse.http_port,
-        tcp_port: config.clickhouse.tcp_port,
-        ..EmbeddedOptions::new(PathBuf::from(folder), lib)
-    };
+    let options = EmbeddedOptions { http_port, tcp_port, ..EmbeddedOptions::new(PathBuf::from(folder), lib) };
     Ok(Server::start(options).await?)
 }
 
@@ -370,7 +369,7 @@ pub async fn clickhouse_beside(config: &Config) -> anyhow::Result<(Option<Server
             return Ok((None, store));
         }
     }
-    let server = start_embedded(config, folder).await.context("starting the embedded ClickHouse")?;
+    let server = start_embedded(folder, 0, 0).await.context("starting the embedded ClickHouse")?;
     let store =
         Store::connect(&server.url(), &server.writer().user, &server.writer().password, StoreOptions::default())?;
     Ok((Some(server), store))

@@ -1,6 +1,6 @@
 //! A stream's state taken to another log, or to another number of partitions: a new generation (I4).
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use yiping_event::Stream;
@@ -8,7 +8,7 @@ use yiping_log::{Log, Offset, partition_for_key};
 use yiping_window::{Domain, Machine, Output, repartition};
 
 use super::{Base, Gathered, Upkeep, newest_life, replay};
-use crate::{checkpoint, generation};
+use crate::{checkpoint, generation, sink::Sink};
 
 /// What was done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +18,16 @@ pub struct Relocated {
     pub partitions: u32,
     /// Records that the service had not stored yet.
     pub records: u64,
+}
+
+/// A service at work publishes its time at least every other second.
+const WATCH: Duration = Duration::from_secs(5);
+
+/// Whether somebody publishes the stream's time.
+async fn is_running(store: &dyn Sink, stream: Stream) -> anyhow::Result<bool> {
+    let before = store.published_until(stream.as_str()).await?;
+    tokio::time::sleep(WATCH).await;
+    Ok(store.published_until(stream.as_str()).await? != before)
 }
 
 /// Reads the old log to its end, writes what that makes, divides the state anew, and begins a generation on the log `to`. The
@@ -37,6 +47,9 @@ pub async fn relocate<D: Domain>(
     let fingerprint = shared.log.fingerprint(topic).await.context("asking which log --from is")?;
     if life.fingerprint != fingerprint {
         bail!("the state of {stream} is not of the log --from: it is of generation {}", life.number);
+    }
+    if is_running(&*shared.store, stream).await? {
+        bail!("the service of {stream} runs: stop it first");
     }
     let count = to.ensure_topic(topic, partitions.unwrap_or(life.partitions)).await.context("making the topic")?;
     if partitions.is_some_and(|wanted| wanted != count) {

@@ -73,6 +73,7 @@ pub async fn relocate(args: MoveArgs) -> anyhow::Result<()> {
     let from = open(&args.from).await?;
     let to = if args.to == args.from { Arc::clone(&from) } else { open(&args.to).await? };
     for stream in &args.stream {
+        eprintln!("{stream}: looking whether its service runs");
         let (server, upkeep) = upkeep(&config, *stream, Arc::clone(&from)).await?;
         let done: anyhow::Result<Relocated> =
             of_stream!(*stream, relocate, &upkeep, *stream, Arc::clone(&to), args.partitions);
