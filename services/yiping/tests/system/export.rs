@@ -46,12 +46,12 @@ fn a_log_is_exported_while_the_system_runs_and_after_its_end() {
     );
     let told = String::from_utf8_lossy(&out.stderr).to_string();
     assert!(told.contains(&format!("read {0} of {0} records, written {0}", all.len())), "{told}");
-    for n in 0..6 {
+    for (n, event) in events.iter().enumerate() {
         let record = all.iter().find(|record| record["event"]["id"] == format!("e{n}")).unwrap();
         assert_eq!(record["key"], format!("lot-{n}"));
         assert_eq!(record["logtime"], format!("2026-11-20T02:0{n}:01.000Z"));
         assert!(record["appendtime"].as_str().unwrap() > "2026-11-20T02:06:00.000Z", "the log's own time is today's");
-        assert_eq!(record["event"], serde_json::from_str::<Value>(&events[n]).unwrap());
+        assert_eq!(record["event"], serde_json::from_str::<Value>(event).unwrap());
     }
 
     // what is received from 02:01:01 on and before 02:03:01; whatever has no log time but the log's own is later
