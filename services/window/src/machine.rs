@@ -387,11 +387,12 @@ impl<D: Domain> Machine<D> {
         self.held = Some(self.horizon().unwrap_or(TimeMs(0)));
     }
 
-    /// Events before this are too late for their windows.
+    /// Events before this are too late for their windows. It never falls, whatever settings say later: the panes behind it are gone.
     #[must_use]
     pub fn horizon(&self) -> Option<TimeMs> {
         let horizon = self.core.settings.as_ref().and_then(|settings| self.core.clock.horizon(settings))?;
-        Some(self.held.map_or(horizon, |held| held.min(horizon)))
+        let horizon = self.held.map_or(horizon, |held| held.min(horizon));
+        Some(self.core.board.horizon.map_or(horizon, |reached| horizon.max(TimeMs(reached))))
     }
 
     fn note_late(&mut self, time: TimeMs, offset: u64) -> LateMinute {
