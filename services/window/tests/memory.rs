@@ -259,8 +259,16 @@ fn i9_an_hour_of_horizon_takes_so_much() {
         measured.push((span, sums, bytes, recent, packed));
     }
     println!("  together with ids and steps: {:.0} MB", total / 1e6);
+    // series of the same sums differ by their panes alone
+    let [(_, _, half_hour, few, _), _, (_, _, hour, more, _), _, (_, _, day, _, packed), ..] = measured[..] else {
+        unreachable!("seven were measured")
+    };
+    let recent_pane = (hour - half_hour) / (more - few);
+    let packed_pane = (day - half_hour) / packed;
+    println!("  a recent pane {recent_pane:.0} bytes, a packed one {packed_pane:.1}");
+    assert!(recent_pane < 32.0 * 1.5 && packed_pane < 12.0, "{recent_pane} and {packed_pane} bytes a pane");
 
-    for (span, sums, bytes, recent, packed) in measured {
+    for (span, sums, bytes, recent, packed) in measured.iter().copied() {
         // A series itself: 88 bytes in a list that is at least half full, 24 for its place in an index as full as the ids', its
         // key twice, and 64 for its window. A pane: its columns of 8 bytes, with room for a quarter more. A packed one: its time
         // takes 3 bytes, small numbers 1, milliseconds of an hour 4, their squares 6.
