@@ -4,14 +4,14 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on may panic")]
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::{Arc, Mutex},
 };
 
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 use yiping_runner::{Origin, Sink};
-use yiping_store::{Batch, CheckpointId, GenerationRow, LiveRow, MetricRow, Parts, Result};
+use yiping_store::{Batch, CheckpointId, GenerationRow, LiveRow, MetricRow, Parts, Result, StatusRow};
 
 /// metric, level, key, span, window end.
 pub type WindowId = (String, String, String, String, i64);
@@ -39,6 +39,7 @@ pub struct Kept {
     /// By (partition, generation, offset).
     pub checkpoints: BTreeMap<(u32, u16, u64), Parts>,
     pub watermarks: HashMap<(u16, u32), i64>,
+    pub status: BTreeMap<(u16, u32), StatusRow>,
     /// Writes in their order, for tests that look at it.
     pub steps: Vec<String>,
 }
@@ -88,8 +89,14 @@ impl MemorySink {
                 kept.generations.insert(row.generation, row.clone());
             }
             for row in &batch.status {
+                let id = (row.generation, row.partition);
                 if let Some(watermark) = row.watermark_ms {
-                    kept.watermarks.insert((row.generation, row.partition), watermark);
+                    let newest = kept.watermarks.entry(id).or_insert(watermark);
+                    *newest = (*newest).max(watermark);
+                }
+                let newest = kept.status.entry(id).or_insert_with(|| row.clone());
+                if newest.revision <= row.revision {
+                    *newest = row.clone();
                 }
             }
         });
@@ -97,12 +104,20 @@ impl MemorySink {
 
     /// The merging view: every window, from the newest generation that covers it; emptied ones are no rows.
     pub fn merged(&self) -> BTreeMap<WindowId, Merged> {
+        let mut merged = self.every_window();
+        merged.retain(|_, sum| (sum.num, sum.den, sum.n) != (0, 0, 0) || !sum.hist.is_empty());
+        merged
+    }
+
+    /// As [`MemorySink::merged`], with the rows that say zero; those that every partition says are gone are hidden.
+    pub fn every_window(&self) -> BTreeMap<WindowId, Merged> {
         self.look(|kept| {
             let covers = |generation: u16, end: i64| {
                 let newest = kept.generations.values().rev().find(|life| life.from_ms.is_none_or(|from| from < end));
                 newest.is_some_and(|life| life.generation == generation)
             };
             let mut merged: BTreeMap<WindowId, Merged> = BTreeMap::new();
+            let mut shown: HashSet<WindowId> = HashSet::new();
             for ((window, generation, _), row) in &kept.rows {
                 if !covers(*generation, window.4) {
                     continue;
@@ -115,11 +130,14 @@ impl MemorySink {
                 for (bucket, count) in &row.hist {
                     *sum.hist.entry(*bucket).or_default() += count;
                 }
+                if !row.gone {
+                    shown.insert(window.clone());
+                }
             }
             for sum in merged.values_mut() {
                 sum.hist.retain(|_, count| *count != 0);
             }
-            merged.retain(|_, sum| (sum.num, sum.den, sum.n) != (0, 0, 0) || !sum.hist.is_empty());
+            merged.retain(|window, _| shown.contains(window));
             merged
         })
     }
