@@ -1,33 +1,25 @@
 //! What the process says of its partitions to Prometheus: bounded labels, timestamps instead of ages.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::collections::HashMap;
 
-use serde::Deserialize;
 use yiping_event::Stream;
 use yiping_runtime::{Metrics, metrics::Outcome};
 use yiping_store::LiveRow;
 use yiping_window::{Counters, Domain};
 
-use crate::partition::Owned;
+use crate::{cases::OpenCases, partition::Owned};
 
 /// What was counted up to the last call, by partition: counters in Prometheus only grow.
-#[derive(Default)]
 pub struct Gauges {
     counted: HashMap<u32, Counters>,
-    cases: BTreeMap<(u32, Arc<str>), Case>,
-}
-
-#[derive(Clone, PartialEq, Deserialize)]
-struct Case {
-    district: Option<String>,
-    state: String,
-    raised: String,
+    cases: OpenCases,
 }
 
 impl Gauges {
+    pub fn new(cases: OpenCases) -> Self {
+        Gauges { counted: HashMap::new(), cases }
+    }
+
     /// Starts counting a partition from where its machine stands.
     pub fn begin<D: Domain>(&mut self, owned: &Owned<D>) {
         self.counted.insert(owned.origin.partition, owned.machine.counters());
@@ -35,7 +27,7 @@ impl Gauges {
 
     pub fn forget(&mut self, metrics: &Metrics, stream: &str, partition: u32) {
         self.counted.remove(&partition);
-        self.cases.retain(|(of, _), _| *of != partition);
+        self.cases.forget(partition);
         if stream == Stream::Elder.as_str() {
             self.show_cases(metrics);
         }
@@ -71,15 +63,7 @@ impl Gauges {
 
     /// Open SOS cases, straight from the service: alert rules must not need ClickHouse (I9).
     pub fn sos<'a>(&mut self, metrics: &Metrics, partition: u32, rows: impl Iterator<Item = &'a LiveRow>) {
-        let mut changed = false;
-        for row in rows.filter(|row| &*row.kind == "sos") {
-            let id = (partition, row.key.clone());
-            changed |= match serde_json::from_str::<Case>(&row.attrs) {
-                Ok(case) if !row.gone => self.cases.insert(id, case.clone()).as_ref() != Some(&case),
-                _ => self.cases.remove(&id).is_some(),
-            };
-        }
-        if changed {
+        if self.cases.take(partition, rows) {
             self.show_cases(metrics);
         }
     }
@@ -89,7 +73,7 @@ impl Gauges {
         elder.sos_open.reset();
         elder.sos_unacknowledged.reset();
         elder.sos_oldest_unacknowledged.reset();
-        for case in self.cases.values() {
+        for case in self.cases.list() {
             let district = case.district.as_deref().unwrap_or("other");
             elder.sos_open.with_label_values(&[district]).inc();
             if case.state != "raised" {

@@ -11,12 +11,14 @@
 //! | `sink.rs` | what is asked of the store |
 //! | `checkpoint.rs` | a machine as parts, and back |
 //! | `upkeep.rs` | `rebuild`, `heal`, `move`: the same machines over the log once more |
+//! | `cases.rs` | the open SOS cases, for whoever asks the process |
 //! | `gauges.rs` | what the process says of itself to Prometheus |
 //! | `compute.rs` | the same machine offline, over files |
 //! | `export.rs` | a log's records as lines of such a file |
 //!
 //! This crate must not know what a stream is about: a domain comes in as a type.
 
+mod cases;
 pub mod checkpoint;
 mod compute;
 mod export;
@@ -34,6 +36,7 @@ use yiping_city::City;
 use yiping_runtime::config::Stream as StreamConfig;
 use yiping_window::Settings;
 
+pub use cases::{OpenCase, OpenCases};
 pub use compute::{Computed, OfflineRow, compute};
 pub use export::{export_line, log_time};
 pub use rows::{Origin, constants, defs, expected_sources};

@@ -17,6 +17,7 @@ use yiping_store::{Batch, ConfigRow};
 use yiping_window::{Domain, Level, Settings, Span};
 
 use crate::{
+    cases::OpenCases,
     checkpoint,
     flush::{Flusher, Job, Snapshot},
     gauges::Gauges,
@@ -39,6 +40,8 @@ pub struct Deps {
     pub partitions: u32,
     pub metrics: Metrics,
     pub health: PartHandle,
+    /// Where `elder` says which SOS cases are open.
+    pub cases: OpenCases,
 }
 
 /// Records a poll.
@@ -104,7 +107,7 @@ pub async fn run<D: Domain + Send + Sync + 'static>(
         settling: None,
         looked: Instant::now(),
         owned: BTreeMap::new(),
-        gauges: Gauges::default(),
+        gauges: Gauges::new(deps.cases),
         configs: Vec::new(),
         flushing: None,
         flushed: Instant::now(),

@@ -146,6 +146,7 @@ async fn own(log: &Arc<dyn Log>, store: &MemorySink, from: Offset) -> (Duration,
         partitions: 1,
         metrics: metrics.clone(),
         health: Health::default().part("parking"),
+        cases: yiping_runner::OpenCases::default(),
     };
     let (cancel, began) = (CancellationToken::new(), Instant::now());
     let service = tokio::spawn(yiping_runner::run::<Parking>(Stream::Parking, deps, cancel.clone()));

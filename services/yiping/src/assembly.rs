@@ -74,6 +74,8 @@ pub struct Process {
     health: Health,
     log: Option<Arc<dyn Log>>,
     clickhouse: ClickHouse,
+    /// The open SOS cases, if `elder` runs here.
+    cases: yiping_runner::OpenCases,
     /// Whether ClickHouse's schema is up to date.
     migrated: bool,
     listeners: Listeners,
@@ -160,6 +162,7 @@ impl Process {
             health,
             log,
             clickhouse,
+            cases: yiping_runner::OpenCases::default(),
             migrated,
             listeners,
         })
@@ -167,7 +170,13 @@ impl Process {
 
     /// Starts the parts. `routes` are added to the admin server's.
     pub async fn start(&mut self, parts: &[Part], routes: Router) -> anyhow::Result<()> {
-        let admin = Admin::new(self.registry.clone(), self.health.clone()).merge(routes);
+        let mut admin = Admin::new(self.registry.clone(), self.health.clone()).merge(routes);
+        if parts.contains(&Part::Domain(Stream::Elder)) {
+            // an answer that needs no ClickHouse (I9)
+            let cases = self.cases.clone();
+            let open = move || async move { axum::Json(serde_json::json!({ "sos": cases.list() })) };
+            admin = admin.merge(Router::new().route("/live/sos", axum::routing::get(open)));
+        }
         let listener = std::mem::replace(&mut self.listeners.admin, TcpListener::bind("127.0.0.1:0").await?);
         self.life.spawn("admin", DRAIN, |cancel| async move { Ok(admin.serve(listener, cancel).await?) });
         if !self.migrated {
@@ -204,6 +213,7 @@ impl Process {
             partitions: self.config.log.partitions,
             metrics: self.metrics.clone(),
             health: self.health.part(stream.as_str()),
+            cases: self.cases.clone(),
         };
         self.life.spawn(stream.as_str(), DRAIN, |cancel| yiping_runner::run::<D>(stream, deps, cancel));
         Ok(())

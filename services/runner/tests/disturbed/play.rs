@@ -66,6 +66,7 @@ impl<D: Domain + Send + Sync + 'static> Slice<D> {
             partitions,
             metrics: Metrics::new(&Default::default()).unwrap(),
             health: Health::default().part(self.stream.as_str()),
+            cases: yiping_runner::OpenCases::default(),
         }
     }
 

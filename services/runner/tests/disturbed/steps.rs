@@ -27,14 +27,14 @@ pub fn straight<D: Domain + Send + Sync + 'static>(slice: &Slice<D>, partitions:
 
 /// What is left when everything is over: every window, zeros included; every entity; where every record went.
 #[derive(PartialEq)]
-struct End {
-    windows: BTreeMap<WindowId, Merged>,
-    live: BTreeMap<(String, String), (bool, String)>,
-    counters: Counters,
+pub struct End {
+    pub windows: BTreeMap<WindowId, Merged>,
+    pub live: BTreeMap<(String, String), (bool, String)>,
+    pub counters: Counters,
 }
 
 impl End {
-    fn of<D: Domain + Send + Sync + 'static>(slice: &Slice<D>, scene: &Scene) -> Self {
+    pub fn of<D: Domain + Send + Sync + 'static>(slice: &Slice<D>, scene: &Scene) -> Self {
         let live = scene
             .store
             .look(|kept| kept.live.iter().map(|(id, row)| (id.clone(), (row.gone, row.attrs.clone()))).collect());
@@ -42,7 +42,7 @@ impl End {
     }
 
     /// Fails where the two differ, and says in what.
-    fn assert_same(&self, straight: &End, when: &str) {
+    pub fn assert_same(&self, straight: &End, when: &str) {
         if self == straight {
             return;
         }
@@ -141,7 +141,7 @@ fn i4_a_restart_after_every_kth_record_changes_nothing<D: Domain + Send + Sync +
         for (offset, line) in (0..).zip(&slice.lines) {
             let input = yiping_window::Input { offset, append: None, payload: line.as_bytes() };
             machine.apply(input, &mut out);
-            if (offset as usize + 1) % every == 0 {
+            if (offset as usize + 1).is_multiple_of(every) {
                 let (core, seen) = machine.state();
                 let bytes = yiping_window::checkpoint::write(core).unwrap();
                 let core = yiping_window::checkpoint::read(yiping_window::checkpoint::FORMAT, &bytes).unwrap();

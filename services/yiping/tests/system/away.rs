@@ -95,11 +95,16 @@ fn i9_while_the_store_is_away_events_are_taken_an_sos_is_seen_and_memory_is_boun
 /// One that no story has.
 const DISTRICT: &str = "试验区";
 
-/// Whether the service itself says that our case is open.
+/// Whether the service itself says that our case is open: to alert rules, and to who asks for the cases.
 fn sos_open(admin: &str) -> bool {
     let (_, body) = http("GET", &format!("{admin}/metrics"), &[], b"");
     let line = format!("yiping_elder_sos_open{{district=\"{DISTRICT}\"}} 1");
-    String::from_utf8_lossy(&body).lines().any(|said| said == line)
+    let counted = String::from_utf8_lossy(&body).lines().any(|said| said == line);
+    let (_, body) = http("GET", &format!("{admin}/live/sos"), &[], b"");
+    let live: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    let listed =
+        live["sos"].as_array().unwrap().iter().any(|case| case["district"] == DISTRICT && case["state"] == "raised");
+    counted && listed
 }
 
 struct Sender {
