@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
+use rdkafka::{ClientContext, Offset as KafkaOffset, TopicPartitionList};
 use tokio::task::spawn_blocking;
 
 use super::{ANSWER, record_of};
@@ -19,8 +19,21 @@ pub(super) struct Readers {
     idle: Mutex<Vec<Reader>>,
 }
 
+/// Says what librdkafka says, but for the end of a partition: a reader comes there all the time.
+struct Quiet;
+
+impl ClientContext for Quiet {
+    fn error(&self, error: KafkaError, reason: &str) {
+        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF) {
+            tracing::error!(%error, reason, "Kafka");
+        }
+    }
+}
+
+impl ConsumerContext for Quiet {}
+
 struct Reader {
-    consumer: BaseConsumer,
+    consumer: BaseConsumer<Quiet>,
     /// What it is assigned to and would deliver next: who reads on needs no new fetch.
     at: Option<(String, Partition, Offset)>,
 }
@@ -39,7 +52,7 @@ impl Readers {
             let idle = lock(&readers.idle).pop();
             let mut reader = match idle {
                 Some(reader) => reader,
-                None => Reader { consumer: readers.config.create()?, at: None },
+                None => Reader { consumer: readers.config.create_with_context(Quiet)?, at: None },
             };
             let result = work(&mut reader);
             lock(&readers.idle).push(reader);
@@ -139,7 +152,7 @@ impl Reader {
 }
 
 /// A broker that just became a partition's leader says for a moment that it isn't.
-fn watermarks(consumer: &BaseConsumer, topic: &str, partition: Partition) -> Result<(i64, i64)> {
+fn watermarks(consumer: &BaseConsumer<Quiet>, topic: &str, partition: Partition) -> Result<(i64, i64)> {
     let deadline = Instant::now() + ANSWER;
     loop {
         match consumer.fetch_watermarks(topic, kafka_partition(partition), ANSWER) {
