@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::Duration,
 };
@@ -59,6 +59,15 @@ impl What {
         What::Overtaken,
         What::Repeated,
     ];
+
+    /// Whether it means anything for such a call: only writes have halves, and where a commit lands, and when, nobody asks.
+    pub fn is_of(self, step: Step) -> bool {
+        match self {
+            What::CrashHalf => step == Step::Write,
+            What::Overtaken | What::Repeated => step != Step::Commit,
+            _ => true,
+        }
+    }
 }
 
 /// What befalls the call of this number, from 1, of its kind.
@@ -79,7 +88,7 @@ enum Sent {
 }
 
 #[derive(Default)]
-struct Progress {
+pub struct Progress {
     calls: HashMap<Step, usize>,
     fired: bool,
     /// Lands before so many more calls are done.
@@ -109,9 +118,11 @@ pub struct Scene {
     pub first: Mutex<BTreeMap<u32, Offset>>,
     /// Instead of the log's own.
     pub fingerprint: Option<String>,
-    /// Holds every call of the frozen lives until it rings.
-    pub frozen: Mutex<Option<(u32, Arc<Notify>)>>,
-    progress: Mutex<Progress>,
+    /// The first life stands still when log and store have had so many calls.
+    pub freeze_at: Option<usize>,
+    /// The first life stands still.
+    pub frozen: AtomicBool,
+    pub progress: Mutex<Progress>,
 }
 
 impl Scene {
@@ -125,7 +136,8 @@ impl Scene {
             lives: AtomicU32::new(0),
             first: Mutex::default(),
             fingerprint: None,
-            frozen: Mutex::default(),
+            freeze_at: None,
+            frozen: AtomicBool::new(false),
             progress: Mutex::default(),
         }
     }
@@ -146,10 +158,10 @@ impl Scene {
 
     /// Counts a call; what befalls it, if anything.
     async fn begin(&self, life: u32, step: Step) -> Option<What> {
-        let frozen = self.frozen.lock().unwrap().clone().filter(|(last, _)| life <= *last);
-        if let Some((_, thaw)) = frozen {
-            thaw.notified().await;
+        if life == 1 && self.freeze_at == Some(self.calls().values().sum()) {
+            self.frozen.store(true, Ordering::Relaxed);
         }
+        self.thawed(life).await;
         tokio::time::sleep(CALL).await;
         let (what, landing) = {
             let mut progress = self.progress.lock().unwrap();
@@ -171,6 +183,13 @@ impl Scene {
             self.land(sent).await;
         }
         what
+    }
+
+    /// Waits while this life stands still.
+    async fn thawed(&self, life: u32) {
+        while life == 1 && self.frozen.load(Ordering::Relaxed) {
+            tokio::time::sleep(PACE).await;
+        }
     }
 
     async fn land(&self, sent: Sent) {
@@ -317,6 +336,7 @@ impl Log for SceneLog {
 impl Consumer for SceneConsumer {
     async fn poll(&mut self, max: usize, wait: Duration) -> yiping_log::Result<Poll> {
         tokio::time::sleep_until(self.next).await;
+        self.scene.thawed(self.life).await;
         let poll = self.inner.get_mut().unwrap().poll(max.min(self.scene.at_once), wait).await?;
         if matches!(poll, Poll::Records { .. }) {
             self.next = Instant::now() + PACE;

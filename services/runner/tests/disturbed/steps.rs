@@ -107,7 +107,7 @@ fn every_fault<D: Domain + Send + Sync + 'static>(
     }
     for (step, calls) in calls {
         for number in 1..=calls {
-            for what in whats.iter().copied().filter(|what| *what != What::CrashHalf || step == Step::Write) {
+            for what in whats.iter().copied().filter(|what| what.is_of(step)) {
                 let fault = Fault { step, number, what };
                 let scene = paused(async {
                     let scene = slice.play(Scene::new(Some(fault), at_once(slice)), partitions).await;
