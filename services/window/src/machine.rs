@@ -125,7 +125,7 @@ pub struct Core<D: Domain> {
 pub struct Hole {
     /// Complete up to here.
     pub from: TimeMs,
-    /// Log time of the first record after it; `None` as long as none has come.
+    /// The first log time after `from` of a record behind the hole; `None` as long as none has come.
     pub to: Option<TimeMs>,
     /// How many are missing, where that is known.
     pub records: Option<u64>,
@@ -316,8 +316,9 @@ impl<D: Domain> Machine<D> {
         }
     }
 
+    /// A record that was long on its way says nothing of where a hole ends: its log time lies before those of records that are gone.
     fn close_hole(&mut self, time: TimeMs) {
-        for hole in &mut self.core.holes {
+        for hole in self.core.holes.iter_mut().filter(|hole| time > hole.from) {
             hole.to.get_or_insert(time);
         }
     }
