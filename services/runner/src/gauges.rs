@@ -27,8 +27,9 @@ impl Gauges {
 
     pub fn forget(&mut self, metrics: &Metrics, stream: &str, partition: u32) {
         self.counted.remove(&partition);
-        self.cases.forget(partition);
+        // the cases are elder's, whoever else counts partitions in this process
         if stream == Stream::Elder.as_str() {
+            self.cases.forget(partition);
             self.show_cases(metrics);
         }
         metrics.forget_partition(stream, partition);

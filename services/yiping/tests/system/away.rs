@@ -1,6 +1,9 @@
 //! I9: the store is away, and the city goes on. `tests/chaos` has the long form: `YIPING_AWAY_SECONDS` (20).
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use serde_json::json;
 use yiping_event::TimeMs;
@@ -30,7 +33,7 @@ fn i9_while_the_store_is_away_events_are_taken_an_sos_is_seen_and_memory_is_boun
     let duration = format!("{}s", (away_s + AROUND_S) * SPEED);
     let arguments = ["--seed", "3", "--start", START, "--duration", &duration, "--scale", "0.2", "--faults", "usual"];
     let story = simulated(dir.path(), &arguments);
-    let system = System::start(dir.path(), &SETTINGS);
+    let mut system = System::start(dir.path(), &SETTINGS);
     let token = system.token();
     let sender = Sender { url: format!("{}/v1/events", system.gateway()), token: format!("Bearer {token}") };
     let admin = system.endpoints["admin"].as_str().unwrap().to_owned();
@@ -90,6 +93,37 @@ fn i9_while_the_store_is_away_events_are_taken_an_sos_is_seen_and_memory_is_boun
     for stream in STREAMS {
         exports[stream].assert_has_all_of(&story, stream);
     }
+
+    // a service that starts knows its open cases from its state, and keeps them while the other services find their partitions
+    system.interrupt();
+    system.start_again();
+    let admin = system.endpoints["admin"].as_str().unwrap().to_owned();
+    let open = open_cases(&system);
+    assert!(open.len() > 1, "a story that leaves no case open");
+    eventually(Duration::from_secs(30), "every partition at work, and the cases that the store knows", || {
+        (open_cases(&system) == listed_cases(&admin) && at_work(&admin) == 4 * 3).then_some(())
+    });
+    assert_eq!(listed_cases(&admin), open);
+}
+
+/// The open cases by the store's word.
+fn open_cases(system: &System) -> BTreeSet<String> {
+    let rows = system.query("SELECT case_id FROM city.sos_open");
+    rows.iter().map(|row| row["case_id"].as_str().unwrap().to_owned()).collect()
+}
+
+/// The open cases by the service's own.
+fn listed_cases(admin: &str) -> BTreeSet<String> {
+    let (_, body) = http("GET", &format!("{admin}/live/sos"), &[], b"");
+    let live: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    live["sos"].as_array().unwrap().iter().map(|case| case["key"].as_str().unwrap().to_owned()).collect()
+}
+
+/// How many partitions say a time.
+fn at_work(admin: &str) -> usize {
+    let (_, body) = http("GET", &format!("{admin}/metrics"), &[], b"");
+    let said = String::from_utf8_lossy(&body);
+    said.lines().filter(|line| line.starts_with("yiping_watermark_timestamp_seconds{")).count()
 }
 
 /// One that no story has.
