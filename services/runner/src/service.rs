@@ -48,6 +48,8 @@ pub struct Deps {
 const MOST_RECORDS: usize = 4_000;
 const POLL: Duration = Duration::from_millis(100);
 const RETRY: Duration = Duration::from_secs(1);
+/// A flush that takes longer than this makes the service not ready.
+const UNANSWERED: Duration = Duration::from_secs(10);
 /// How often a service looks whether its stream's generation is still the newest.
 const LOOK_FOR_LIFE: Duration = Duration::from_secs(10);
 /// `elder` waits so long for its state before it works from the log alone (I9).
@@ -210,6 +212,9 @@ impl<D: Domain + Send + Sync + 'static> Service<D> {
             self.show_cases();
             if self.flushing.is_none() && self.flushed.elapsed() >= self.config.flush {
                 self.flush(false);
+            } else if self.flushing.is_some() && self.flushed.elapsed() >= UNANSWERED {
+                let seconds = self.flushed.elapsed().as_secs();
+                self.health.not_ready(format!("storing rows: ClickHouse hasn't answered for {seconds} s"));
             }
         }
     }

@@ -1,13 +1,14 @@
 //! A process from its targets: everything is read and bound before anything starts; what lets events in starts last and stops first.
 
 use std::{
+    fs::{File, TryLockError},
     io::{IsTerminal, Write},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use axum::Router;
 use prometheus::Registry;
 use tokio::net::TcpListener;
@@ -73,6 +74,8 @@ pub struct Process {
     metrics: Metrics,
     health: Health,
     log: Option<Arc<dyn Log>>,
+    /// Held as long as the process lives: an embedded log is one process's.
+    _log_lock: Option<File>,
     clickhouse: ClickHouse,
     /// The open SOS cases, if `elder` runs here.
     cases: yiping_runner::OpenCases,
@@ -123,8 +126,10 @@ impl Process {
             other => other.map(|()| true)?,
         };
         let needs_log = parts.iter().any(|part| part.needs().contains(&"log"));
+        let mut log_lock = None;
         let log = if needs_log {
             let url = config.log_url();
+            log_lock = lock_log(&url)?;
             Some(
                 yiping_log::open(&url, &config.log_options())
                     .await
@@ -161,6 +166,7 @@ impl Process {
             metrics,
             health,
             log,
+            _log_lock: log_lock,
             clickhouse,
             cases: yiping_runner::OpenCases::default(),
             migrated,
@@ -363,6 +369,25 @@ async fn start_embedded(folder: &str, http_port: u16, tcp_port: u16) -> anyhow::
     let lib = library().await?;
     let options = EmbeddedOptions { http_port, tcp_port, ..EmbeddedOptions::new(PathBuf::from(folder), lib) };
     Ok(Server::start(options).await?)
+}
+
+/// Makes an embedded log this process's own: two that share one would share its partitions, and each know half of what is open.
+pub fn lock_log(url: &str) -> anyhow::Result<Option<File>> {
+    let Some(folder) = url.strip_prefix("embedded:") else {
+        return Ok(None);
+    };
+    std::fs::create_dir_all(folder).with_context(|| format!("making the log's folder {folder}"))?;
+    let path = Path::new(folder).join("lock");
+    let file = File::create(&path).with_context(|| format!("opening {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => {
+            bail!(
+                "the log in {folder} is in use by another process: stop that one, or take another data folder (several processes need Kafka)"
+            )
+        }
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("locking {}", path.display())),
+    }
 }
 
 /// ClickHouse for a command: the one that is configured; of an embedded one the running system's, or else its own for as long as the

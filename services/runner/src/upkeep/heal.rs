@@ -15,12 +15,16 @@ use crate::rows::{RowId, row_id};
 /// The longest window: a day of 25 hours.
 const LONGEST_MS: i64 = 25 * 60 * 60 * 1_000;
 
+/// How far behind its own time an event can move a state, and so the figures of windows that begin later (a lot's spaces, until its
+/// next snapshot; an order that stays open): these are made again, too.
+const STATE_MS: i64 = 24 * 60 * 60 * 1_000;
+
 /// What was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Healed {
     /// Rows that differed and were written.
     pub rows: u64,
-    /// Late events counted in.
+    /// Late events of the time asked for that the figures now hold; also those that an earlier `heal` counted in.
     pub events: u64,
     /// Late events of the time asked for that are in windows still open: heal again when those have closed.
     pub waiting: u64,
@@ -28,7 +32,8 @@ pub struct Healed {
     pub until: TimeMs,
 }
 
-/// Makes every window again that overlaps [from, to) and that the service doesn't revise any more.
+/// Makes every window again that overlaps [from, to) and that the service doesn't revise any more, and those after it that events
+/// of that time reach through a state.
 ///
 /// # Errors
 /// When the log or the store doesn't answer, or neither a checkpoint nor the log reaches back far enough.
@@ -59,14 +64,15 @@ pub async fn heal<D: Domain>(upkeep: &Upkeep, stream: Stream, from: TimeMs, to: 
         };
         base.machine.hold_horizon();
         let mut made = Gathered::new(&shared, &life, partition);
+        let reach = TimeMs(to.0 + STATE_MS);
         replay(upkeep, &shared, partition, &mut base, frontier, async |out| {
-            made.take(&mut out.rows, |row| row.end > from && row.start < to && row.end <= until);
+            made.take(&mut out.rows, |row| row.end > from && row.start < reach && row.end <= until);
             Ok(())
         })
         .await?;
-        let rest = TimeMs(to.0 + LONGEST_MS).min(until);
+        let rest = TimeMs(reach.0 + LONGEST_MS).min(until);
         let stored = shared.store.metric_rows(&made.origin, from.0, rest.0).await?;
-        let stored = stored.into_iter().filter(|row| row.window_start_ms < to.0);
+        let stored = stored.into_iter().filter(|row| row.window_start_ms < reach.0);
         let revision = made.origin.revision(frontier.saturating_sub(1));
         let metrics = differing(made.rows, stored, revision);
         let specs = &shared.specs;

@@ -46,6 +46,9 @@ pub async fn relocate<D: Domain>(
     let life = newest_life(&shared).await?;
     let fingerprint = shared.log.fingerprint(topic).await.context("asking which log --from is")?;
     if life.fingerprint != fingerprint {
+        if to.fingerprint(topic).await.is_ok_and(|target| target == life.fingerprint) {
+            bail!("{stream} is on the log --to already (generation {})", life.number);
+        }
         bail!("the state of {stream} is not of the log --from: it is of generation {}", life.number);
     }
     if is_running(&*shared.store, stream).await? {

@@ -43,7 +43,11 @@ pub async fn heal(args: HealArgs) -> anyhow::Result<()> {
     let done: anyhow::Result<Healed> = of_stream!(args.stream, heal, &upkeep, args.stream, args.from, args.to);
     stop(server).await;
     let Healed { rows, events, waiting, until } = done?;
-    writeln!(std::io::stdout(), "healed {}: {events} late events counted in, {rows} rows written", args.stream)?;
+    writeln!(
+        std::io::stdout(),
+        "healed {}: all {events} late events of closed windows are in, {rows} rows written",
+        args.stream
+    )?;
     if waiting > 0 {
         eprintln!(
             "{waiting} more are in windows that end after {until}, which the service still revises: heal again when those have closed"
@@ -60,6 +64,11 @@ pub async fn rebuild(args: RebuildArgs) -> anyhow::Result<()> {
     let done: anyhow::Result<Rebuilt> = of_stream!(args.stream, rebuild, &upkeep, args.stream, args.from);
     stop(server).await;
     let Rebuilt { rows, records, from } = done?;
+    if from > args.from {
+        eprintln!(
+            "windows that ended before {from} are of the generation before, whose log is left: they can't be made again"
+        );
+    }
     writeln!(std::io::stdout(), "rebuilt {} from {from} on: {rows} rows from {records} records", args.stream)?;
     Ok(())
 }
@@ -70,6 +79,8 @@ pub async fn relocate(args: MoveArgs) -> anyhow::Result<()> {
     let open = async |url: &str| {
         yiping_log::open(url, &config.log_options()).await.with_context(|| format!("opening the log {url}"))
     };
+    let _locks =
+        (assembly::lock_log(&args.from)?, if args.to == args.from { None } else { assembly::lock_log(&args.to)? });
     let from = open(&args.from).await?;
     let to = if args.to == args.from { Arc::clone(&from) } else { open(&args.to).await? };
     for stream in &args.stream {
@@ -82,7 +93,7 @@ pub async fn relocate(args: MoveArgs) -> anyhow::Result<()> {
             done.with_context(|| format!("moving {stream}"))?;
         writeln!(
             std::io::stdout(),
-            "moved {stream}: {from_partitions} → {partitions} partitions, generation {generation}, {records} records read to the log's end"
+            "moved {stream}: {from_partitions} → {partitions} partitions, generation {generation}; {records} records had not been stored yet"
         )?;
     }
     eprintln!("when all streams are there, set log.url = \"{}\" and start the services", args.to);
