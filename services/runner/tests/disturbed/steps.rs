@@ -132,7 +132,7 @@ fn sum(counters: Counters) -> u64 {
 
 for_every_domain!(i4_a_restart_after_every_kth_record_changes_nothing, super::LATENESS);
 
-/// A service that dies after each flush, where a flush is k records: with k = 1 it never gets further than one record.
+/// The machine itself, taken down to a checkpoint's bytes and read back.
 fn i4_a_restart_after_every_kth_record_changes_nothing<D: Domain + Send + Sync + 'static>(slice: &Slice<D>) {
     let specs = slice.catalogue.specs(slice.stream, None);
     let rows = |every: usize| {
