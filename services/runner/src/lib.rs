@@ -2,7 +2,7 @@
 //!
 //! | file | stage |
 //! | --- | --- |
-//! | `service.rs` | the loop: assignments, records, ticks, flushes, the end |
+//! | `service.rs` | the loop: records, ticks, flushes, the end; `service/assignment.rs`: how a partition comes to be worked on |
 //! | `generation.rs` | which life of its log a stream is in |
 //! | `takeover.rs` | a partition's newest checkpoint, and where the log goes on from it |
 //! | `partition.rs` | one owned partition: its machine, what it has still to store, its silence |
