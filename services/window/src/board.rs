@@ -173,7 +173,8 @@ impl Board {
         self.put(at, Part::Sums(sums));
     }
 
-    /// One observation: for a percentile (ms), or the value of a max, min or last; `count` −1 takes it back.
+    /// One observation: for a percentile (ms), the value of a max, min or last, or since when one waits (ms); `count` −1 takes it
+    /// back.
     pub fn sample(&mut self, at: Place, value: i64, count: i64) {
         let shape = self.spec(at.metric).map_or(Shape::Flow, |spec| spec.shape);
         let item = if shape == Shape::Flow { i64::from(histogram::bucket(value)) } else { value };

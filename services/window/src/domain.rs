@@ -11,6 +11,7 @@ use crate::{
     key::{KeyId, Level},
     metric::MetricId,
     order::EntityId,
+    pane::Agg,
     span::Days,
     table::NoKey,
 };
@@ -102,7 +103,14 @@ impl Context<'_> {
         }
     }
 
-    /// One observation for a percentile at each of some levels and keys.
+    /// A flow's contribution to a figure that is made of four sums.
+    pub fn add4(&mut self, metric: MetricId, keys: &[(Level, KeyId)], time: TimeMs, sums: Agg) {
+        for &(level, key) in keys {
+            self.board.add4(Place { metric, level, key, time }, sums);
+        }
+    }
+
+    /// One observation for a percentile at each of some levels and keys; of [`crate::Shape::Oldest`], since when one waits (ms).
     pub fn sample(&mut self, metric: MetricId, keys: &[(Level, KeyId)], time: TimeMs, value: i64, count: i64) {
         for &(level, key) in keys {
             self.board.sample(Place { metric, level, key, time }, value, count);

@@ -17,6 +17,8 @@ pub struct MetricId(pub u16);
 /// | max, min | num = the extreme, n = observations | max, min of num over rows with n > 0; n added up |
 /// | last | num = the value, den = when it was observed (ms), n = observations | num and den of the newest by (den, num) over rows with n > 0; n added up |
 /// | distinct | num = how many, n = observations | adding up, since an entity's records are all in one partition |
+/// | trend | num = the state at the window's end, den = by how much it changed in the window, n = steps | adding up |
+/// | oldest | num = since when the oldest waits (ms), n = how many wait, den = as a level's | min of num over rows with n > 0; n and den added up |
 ///
 /// When a stream is given another number of partitions, adding up stays exact. A window that reaches back before it may then count an
 /// entity in two partitions, and what is taken back of a max, min or last still shows where it was observed.
@@ -36,6 +38,12 @@ pub enum Shape {
     Last,
     /// How many different entities were seen in a window.
     Distinct,
+    /// A state at the window's end (num), and by how much something changed within the window (den): free spaces, and how many
+    /// more were taken in the last five minutes.
+    Trend,
+    /// Since when the oldest of those waits that wait at an instant. An observation's value is the time (ms) since when one waits;
+    /// it is taken back when the waiting ends.
+    Oldest,
 }
 
 impl Shape {
@@ -43,7 +51,12 @@ impl Shape {
     /// others are things that happen: too late, they are left out.
     #[must_use]
     pub fn lasts(self) -> bool {
-        matches!(self, Shape::Level | Shape::Integral)
+        matches!(self, Shape::Level | Shape::Integral | Shape::Trend | Shape::Oldest)
+    }
+
+    /// Whether a contribution at an instant belongs before it: it is about states at instants.
+    pub(crate) fn is_of_instants(self) -> bool {
+        matches!(self, Shape::Level | Shape::Trend | Shape::Oldest)
     }
 
     /// Max, min, last: whether an observation (time, value) goes before another.

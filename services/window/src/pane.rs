@@ -12,10 +12,7 @@ pub const PANE_MS: i64 = 10_000;
 /// and including itself, so for levels a contribution at a boundary belongs before it.
 #[must_use]
 pub fn pane_of(t: i64, shape: Shape) -> i64 {
-    match shape {
-        Shape::Level => (t - 1).div_euclid(PANE_MS),
-        _ => t.div_euclid(PANE_MS),
-    }
+    if shape.is_of_instants() { (t - 1).div_euclid(PANE_MS) } else { t.div_euclid(PANE_MS) }
 }
 
 /// What is added up. Sums are integers in the metric's smallest unit (I8), so neither order nor partitioning changes a digit.

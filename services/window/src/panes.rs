@@ -9,9 +9,16 @@
 //!
 //! The item is the histogram's bucket (percentiles), the value (max, min, last), or the entity (distinct).
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use crate::{metric::Shape, packed::Columns, pane::Agg, track::Track};
+use crate::{
+    metric::Shape,
+    packed::Columns,
+    pane::{Agg, PANE_MS},
+    track::Track,
+};
 
 /// Old panes are merged into ones of this length: the slide of the span `24h`. Days begin on its multiples, too, wherever clocks
 /// differ from UTC by a multiple of 5 minutes; where not, the bucket in which one begins is left as it is.
@@ -104,7 +111,16 @@ impl Panes {
             }
         });
         if let Some(items) = &mut self.items {
-            items.drop_before(time, |_| {});
+            let mut waiting = BTreeMap::new();
+            items.drop_before(time, |row| {
+                if shape == Shape::Oldest {
+                    *waiting.entry(row[1]).or_insert(0) += row[2];
+                }
+            });
+            // those who still wait: what nothing is left of stands in no pane
+            for (since, number) in waiting {
+                items.put(&[time - PANE_MS, since, number]);
+            }
             if items.len().0 == 0 {
                 self.items = None;
             }
@@ -201,16 +217,25 @@ fn merge(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{pane::PANE_MS, rolling::Rolling};
+    use crate::rolling::Rolling;
     use proptest::prelude::*;
 
-    const SHAPES: [Shape; 7] =
-        [Shape::Flow, Shape::Level, Shape::Integral, Shape::Max, Shape::Min, Shape::Last, Shape::Distinct];
+    const SHAPES: [Shape; 9] = [
+        Shape::Flow,
+        Shape::Level,
+        Shape::Integral,
+        Shape::Max,
+        Shape::Min,
+        Shape::Last,
+        Shape::Distinct,
+        Shape::Trend,
+        Shape::Oldest,
+    ];
 
     fn part(shape: Shape, time: i64, num: i64) -> (i64, Part) {
         let pane = time.div_euclid(PANE_MS) * PANE_MS;
         match shape {
-            Shape::Flow | Shape::Level => {
+            Shape::Flow | Shape::Level | Shape::Trend => {
                 (pane, Part::Sums(Agg { num, den: num * 3, n: 1, num2: num.wrapping_mul(num), den2: -num }))
             }
             Shape::Integral => {
@@ -218,7 +243,7 @@ mod tests {
                 (pane, Part::Sums(Agg { num, den: 7 - num, n: 1, num2: num * rest, den2: (7 - num) * rest }))
             }
             Shape::Last => (time, Part::Item { item: num, count: 1 }),
-            Shape::Max | Shape::Min | Shape::Distinct => (pane, Part::Item { item: num, count: 1 }),
+            Shape::Max | Shape::Min | Shape::Distinct | Shape::Oldest => (pane, Part::Item { item: num, count: 1 }),
         }
     }
 

@@ -56,6 +56,9 @@ impl Rolling {
             panes.sums(EVER, pane_start(start), |_, agg| level.add(agg, 1));
             let level = (level.num, level.den);
             rolling.levels = Some(Box::new(Levels { start: level, end: level }));
+        } else if shape == Shape::Trend {
+            rolling.agg.num = panes.floor().num;
+            panes.sums(EVER, pane_start(start), |_, agg| rolling.agg.num = rolling.agg.num.wrapping_add(agg.num));
         } else if start == EVER {
             rolling.agg = panes.floor();
         }
@@ -87,7 +90,9 @@ impl Rolling {
                 *level = (level.0.wrapping_add(agg.num), level.1.wrapping_add(agg.den));
             });
         } else {
-            panes.sums(first, last, |_, agg| self.agg.add(agg, sign));
+            // what leaves a trend's window is no change of it any more, but still part of the state
+            let keep = if shape == Shape::Trend && sign < 0 { 0 } else { 1 };
+            panes.sums(first, last, |_, agg| self.agg.add(&Agg { num: keep * agg.num, ..*agg }, sign));
         }
         panes.items(first, last, |time, item, count| {
             self.agg.n = self.agg.n.wrapping_add(sign * count);
@@ -113,6 +118,7 @@ impl Rolling {
                 }
             }
             (Part::Sums(agg), None) if inside => self.agg.add(agg, 1),
+            (Part::Sums(agg), None) if shape == Shape::Trend => self.agg.num = self.agg.num.wrapping_add(agg.num),
             (&Part::Item { item, count }, _) if inside => {
                 self.agg.n = self.agg.n.wrapping_add(count);
                 let tally = self.tally.get_or_insert_with(|| Box::new(Tally::of(shape)));
@@ -139,6 +145,9 @@ impl Rolling {
                 value.agg.den = if shape == Shape::Last { time } else { 0 };
             }
             value.agg.num = value.agg.num.wrapping_add(tally.entities());
+            if let Some(since) = tally.oldest() {
+                value.agg.num = since;
+            }
         }
         value
     }

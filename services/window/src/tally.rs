@@ -1,7 +1,7 @@
 //! What a window that moves forward must remember of its observations, beside their number.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     hash::BuildHasherDefault,
 };
 
@@ -17,6 +17,8 @@ pub(crate) enum Tally {
     Extreme(VecDeque<(i64, i64)>),
     /// Distinct: how often each entity is in the window.
     Distinct(Counts),
+    /// Oldest: since when how many wait; less than 0 where one was taken back that another partition saw begin.
+    Waiting(BTreeMap<i64, i64>),
 }
 
 /// How often entities were seen; those with 0 aren't there. Less than 0 is how often one is taken back that was seen elsewhere (by
@@ -49,7 +51,8 @@ impl Tally {
         match shape {
             Shape::Max | Shape::Min | Shape::Last => Tally::Extreme(VecDeque::new()),
             Shape::Distinct => Tally::Distinct(Counts::default()),
-            Shape::Flow | Shape::Level | Shape::Integral => Tally::Histogram(Histogram::default()),
+            Shape::Oldest => Tally::Waiting(BTreeMap::new()),
+            Shape::Flow | Shape::Level | Shape::Integral | Shape::Trend => Tally::Histogram(Histogram::default()),
         }
     }
 
@@ -108,6 +111,13 @@ impl Tally {
         match self {
             Tally::Histogram(histogram) => histogram.count(u16::try_from(item).unwrap_or(u16::MAX), count),
             Tally::Distinct(counts) => counts.add(item, count),
+            Tally::Waiting(waiting) => {
+                let number = waiting.entry(item).or_default();
+                *number += count;
+                if *number == 0 {
+                    waiting.remove(&item);
+                }
+            }
             Tally::Extreme(_) => {}
         }
     }
@@ -117,6 +127,7 @@ impl Tally {
             Tally::Histogram(histogram) => histogram.is_empty(),
             Tally::Extreme(best) => best.is_empty(),
             Tally::Distinct(counts) => counts.counts.is_empty(),
+            Tally::Waiting(waiting) => waiting.is_empty(),
         }
     }
 
@@ -124,6 +135,14 @@ impl Tally {
     pub fn extreme(&self) -> Option<(i64, i64)> {
         match self {
             Tally::Extreme(best) => best.front().copied(),
+            _ => None,
+        }
+    }
+
+    /// Oldest: since when the oldest waits.
+    pub fn oldest(&self) -> Option<i64> {
+        match self {
+            Tally::Waiting(waiting) => waiting.iter().find(|(_, number)| **number > 0).map(|(since, _)| *since),
             _ => None,
         }
     }

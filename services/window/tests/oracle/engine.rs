@@ -92,7 +92,7 @@ pub fn run(case: &Case, every: Option<usize>) -> Run {
 
 /// Every name that rows have, so that ids needn't own theirs.
 fn known(name: &str) -> &'static str {
-    const METRICS: [&str; 10] = [
+    const METRICS: [&str; 12] = [
         "parking.sum",
         "parking.size",
         "parking.inside",
@@ -103,6 +103,8 @@ fn known(name: &str) -> &'static str {
         "parking.least",
         "parking.newest",
         "parking.kinds",
+        "parking.trend",
+        "parking.waiting",
     ];
     METRICS.into_iter().chain(LOTS).chain(["city"]).find(|known| *known == name).unwrap()
 }
@@ -155,7 +157,7 @@ fn merge(into: &mut Row, row: Row) {
     let other = (row.n > 0).then_some((row.num, row.den));
     let chosen = match row.metric.as_str() {
         "parking.most" => one.max(other),
-        "parking.least" => one.into_iter().chain(other).min(),
+        "parking.least" | "parking.waiting" => one.into_iter().chain(other).min(),
         "parking.newest" => one.into_iter().chain(other).max_by_key(|(num, den)| (*den, *num)),
         _ => Some((into.num + row.num, into.den + row.den)),
     };

@@ -189,6 +189,7 @@ pub fn batch(partitions: &[Vec<Record>], lateness: i64, zone: &TimeZone) -> Batc
         if let (Some(newest), Some(watermark)) = (newest, partition.watermark()) {
             instants(partition, newest, watermark, &mut out.rows);
             areas(partition, newest, watermark, zone, &mut out.rows);
+            trends(partition, newest, watermark, zone, &mut out.rows);
         }
     }
     out.rows.retain(|_, figure| *figure != Figure::default());
@@ -289,6 +290,33 @@ fn instants(partition: &Partition, newest: i64, watermark: i64, rows: &mut BTree
                     let row = rows.entry((now, now, key, "parking.state", "now", level)).or_default();
                     row.num += set.num;
                     row.den += set.den;
+                    let row = rows.entry((now, now, key, "parking.waiting", "now", level)).or_default();
+                    row.num = if row.n == 0 { set.order.0 } else { row.num.min(set.order.0) };
+                    row.n += 1;
+                }
+            }
+        }
+    }
+}
+
+/// The state at a window's end, and what its second part changed by since the window's start.
+fn trends(partition: &Partition, newest: i64, watermark: i64, zone: &TimeZone, rows: &mut BTreeMap<Id, Figure>) {
+    for (&lot, sets) in &partition.sets {
+        let (Some(first), Some(end)) = (sets.iter().map(|set| set.from).min(), sets.iter().map(|set| set.until).max())
+        else {
+            continue;
+        };
+        let state_at =
+            |t: i64| segments(sets).find(|(from, until, _)| (*from..*until).contains(&t)).map(|(_, _, set)| set);
+        for span in [M5, H1] {
+            let last = last_end(newest, watermark, span, zone).min(end + span.1 + span.2);
+            let ends = (first.div_euclid(span.2) * span.2..=last).step_by(span.2 as usize);
+            for (start, end) in ends.map(|end| (end - span.1, end)) {
+                let (before, now) = (state_at(start), state_at(end));
+                for (level, key) in places(lot) {
+                    let row = rows.entry((start, end, key, "parking.trend", span.0, level)).or_default();
+                    row.num += now.map_or(0, |set| set.num);
+                    row.den += now.map_or(0, |set| set.den) - before.map_or(0, |set| set.den);
                 }
             }
         }

@@ -11,6 +11,8 @@
 //! | `parking.most`, `parking.least` | max, min | jumps |
 //! | `parking.newest` | last | jumps |
 //! | `parking.kinds` | distinct | lots and the kind of jump they made |
+//! | `parking.trend` | trend | the same state: num at the end, den's change |
+//! | `parking.waiting` | oldest | since when a lot is in its state |
 //!
 //! A jump depends on the snapshot before: one that comes out of order takes the next one's back and makes another.
 
@@ -33,6 +35,7 @@ pub const MOST_SPANS: [Span; 3] = [Span::M1, Span::H1, Span::H24];
 pub const LEAST_SPANS: [Span; 1] = [Span::H24];
 pub const NEWEST_SPANS: [Span; 2] = [Span::M5, Span::H24];
 pub const KINDS_SPANS: [Span; 2] = [Span::H1, Span::Day];
+pub const TREND_SPANS: [Span; 2] = [Span::M5, Span::H1];
 
 /// Jumps go to ±2·10⁶, sums of them to ±4·10¹⁵ a snapshot.
 pub const HUGE: i64 = 2_000_000_000;
@@ -52,6 +55,8 @@ pub fn specs() -> Vec<MetricSpec> {
         spec("parking.least", Shape::Min, &LEAST_SPANS),
         spec("parking.newest", Shape::Last, &NEWEST_SPANS),
         spec("parking.kinds", Shape::Distinct, &KINDS_SPANS),
+        spec("parking.trend", Shape::Trend, &TREND_SPANS),
+        spec("parking.waiting", Shape::Oldest, &[Span::Now]),
     ]
 }
 
@@ -72,6 +77,8 @@ struct Setup {
     /// Max, min, last.
     single: [MetricId; 3],
     kinds: MetricId,
+    trend: MetricId,
+    waiting: MetricId,
     everywhere: KeyId,
 }
 
@@ -80,6 +87,7 @@ struct Known {
     lot: KeyId,
     num: i64,
     den: i64,
+    since: TimeMs,
     until: TimeMs,
 }
 
@@ -98,6 +106,14 @@ impl Setup {
         let at = [(Level::City, self.everywhere), (Level::Lot, lot)];
         context.shift(self.state, &at, time, sign * num, sign * den, 0);
         context.shift(self.used, &at, time, sign * num, sign * den, sign * n);
+        context.shift(self.trend, &at, time, sign * num, sign * den, 0);
+    }
+
+    /// A lot's state begins (`count` 1) or ends (−1).
+    fn waits(&self, known: &Known, time: TimeMs, count: i64, out: &mut Sign<'_, '_>) {
+        let Some((context, sign)) = out.counting() else { return };
+        let at = [(Level::City, self.everywhere), (Level::Lot, known.lot)];
+        context.sample(self.waiting, &at, time, known.since.0, sign * count);
     }
 
     fn jump(&self, lot: KeyId, time: TimeMs, jump: i64, out: &mut Sign<'_, '_>) {
@@ -124,12 +140,17 @@ impl Fold for Setup {
     fn step(&self, state: &mut State, order: &Order, step: &Step, out: &mut Sign<'_, '_>) {
         if let Some(ended) = state.0.filter(|known| known.until <= order.time) {
             self.change(ended.lot, ended.until, (-ended.num, -ended.den, 0), out);
+            self.waits(&ended, ended.until, -1, out);
             state.0 = None;
         }
         if let Step::Set(known) = *step {
             let (num, den) = state.0.map_or((0, 0), |before| (before.num, before.den));
             self.change(known.lot, order.time, (known.num - num, known.den - den, 1), out);
             self.jump(known.lot, order.time, known.num - num, out);
+            if let Some(before) = state.0 {
+                self.waits(&before, order.time, -1, out);
+            }
+            self.waits(&known, order.time, 1, out);
             state.0 = Some(known);
         }
     }
@@ -156,6 +177,8 @@ impl Domain for Toy {
             four: metric("parking.four")?,
             single: [metric("parking.most")?, metric("parking.least")?, metric("parking.newest")?],
             kinds: metric("parking.kinds")?,
+            trend: metric("parking.trend")?,
+            waiting: metric("parking.waiting")?,
             everywhere: board.keys.intern("city"),
         });
         Ok(())
@@ -175,7 +198,8 @@ impl Domain for Toy {
                 let until = event.time.plus(HOLDS_MS);
                 context.add(setup.sum, &at, event.time, data.occupied, data.capacity, 1);
                 context.sample(setup.size, &at, event.time, data.capacity, 1);
-                let step = Step::Set(Known { lot: at[1].1, num: data.occupied, den: data.capacity, until });
+                let (num, den) = (data.occupied, data.capacity);
+                let step = Step::Set(Known { lot: at[1].1, num, den, since: event.time, until });
                 let lot = self.lots.entry(entity, event.key(), Timeline::default);
                 lot.insert(setup, Order::of(event), step, context);
                 context.timer(Timer { at: until, kind: 0, entity });
