@@ -2,15 +2,19 @@
 //!
 //! Every fault is one [`CityError`] that names the file and the line or field, in words for the person who edits it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::Path;
 
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::check::check;
 use crate::outline::{Outline, Rings};
-use crate::{Bounds, Category, City, District, Route, Source, Stop, WallSettings, Zone};
+use crate::{
+    Bounds, Calendar, Category, City, District, Route, Source, Stop, SurgeRate, ThresholdOverride, WallSettings, Zone,
+    punctuality,
+};
 
 /// What is wrong with a profile, and where.
 #[derive(Debug, thiserror::Error)]
@@ -26,12 +30,12 @@ pub(crate) fn invalid(file: &str, place: impl Into<String>, message: impl Into<S
     CityError::Invalid { file: file.to_owned(), place: place.into(), message: message.into() }
 }
 
-const SETTINGS: &str = "city.toml";
-const DISTRICTS: &str = "districts.geojson";
-const STREETS: &str = "streets.csv";
-const LOTS: &str = "lots.csv";
-const STOPS: &str = "stops.csv";
-const ROUTES: &str = "routes.csv";
+pub(crate) const SETTINGS: &str = "city.toml";
+pub(crate) const DISTRICTS: &str = "districts.geojson";
+pub(crate) const STREETS: &str = "streets.csv";
+pub(crate) const LOTS: &str = "lots.csv";
+pub(crate) const STOPS: &str = "stops.csv";
+pub(crate) const ROUTES: &str = "routes.csv";
 
 /// The texts of a profile's files.
 struct Texts {
@@ -92,6 +96,14 @@ struct Settings {
     sources: Vec<Source>,
     #[serde(default)]
     categories: Vec<Category>,
+    #[serde(default)]
+    calendar: Calendar,
+    #[serde(default)]
+    bus: punctuality::Written,
+    #[serde(default)]
+    thresholds: Vec<ThresholdOverride>,
+    #[serde(default)]
+    surge: Vec<SurgeRate>,
 }
 
 fn parse(texts: &Texts) -> Result<City, CityError> {
@@ -118,8 +130,13 @@ fn parse(texts: &Texts) -> Result<City, CityError> {
         routes: routes(&texts.routes, &texts.stops)?,
         categories: settings.categories,
         sources: settings.sources,
+        calendar: settings.calendar,
+        bus: settings.bus.settings().map_err(|(field, m)| invalid(SETTINGS, field, m))?,
+        thresholds: settings.thresholds,
+        surges: settings.surge,
         lot_index: HashMap::new(),
         route_index: HashMap::new(),
+        street_index: HashMap::new(),
     };
     check(&city)?;
     city.index();
@@ -233,70 +250,4 @@ fn routes(routes: &str, stops: &str) -> Result<Vec<Route>, CityError> {
         Ok(Route { route_id: row.route_id, name: row.name, district: row.district, vehicles: row.vehicles, stops })
     });
     resolved.collect()
-}
-
-/// What no single file can know: names are unique, districts exist, places lie in the city.
-fn check(city: &City) -> Result<(), CityError> {
-    unique(DISTRICTS, "district", city.districts.iter().map(|d| d.name.as_str()))?;
-    unique(SETTINGS, "zone", city.zones.iter().map(|z| z.name.as_str()))?;
-    unique(SETTINGS, "source", city.sources.iter().map(|s| s.source.as_str()))?;
-    unique(STREETS, "street", city.streets.iter().map(|s| s.street.as_str()))?;
-    unique(LOTS, "lot", city.lots.iter().map(|l| l.lot_id.as_str()))?;
-    unique(ROUTES, "route", city.routes.iter().map(|r| r.route_id.as_str()))?;
-    let known: HashSet<&str> =
-        city.districts.iter().map(|d| d.name.as_str()).chain(city.zones.iter().map(|z| z.name.as_str())).collect();
-    let district = |file: &str, place: String, name: &str| {
-        if known.contains(name) {
-            Ok(())
-        } else {
-            Err(invalid(file, place, format!("district `{name}` is neither in {DISTRICTS} nor a zone of {SETTINGS}")))
-        }
-    };
-    let inside = |file: &str, place: String, lon: f64, lat: f64| {
-        if city.bounds.contains(lon, lat) {
-            Ok(())
-        } else {
-            Err(invalid(file, place, format!("[{lon}, {lat}] lies outside the bounds (longitude comes first)")))
-        }
-    };
-    for (i, zone) in city.zones.iter().enumerate() {
-        district(SETTINGS, format!("zones[{i}].inside"), &zone.inside)?;
-        inside(SETTINGS, format!("zones[{i}].center"), zone.center[0], zone.center[1])?;
-    }
-    for (i, source) in city.sources.iter().enumerate() {
-        if !["bus", "parking", "hotline", "elder"].contains(&source.stream.as_str()) {
-            return Err(invalid(SETTINGS, format!("sources[{i}].stream"), "is none of bus, parking, hotline, elder"));
-        }
-        for name in &source.serves {
-            district(SETTINGS, format!("sources[{i}].serves"), name)?;
-        }
-    }
-    for street in &city.streets {
-        district(STREETS, format!("street {}", street.street), &street.district)?;
-        inside(STREETS, format!("street {}", street.street), street.lon, street.lat)?;
-    }
-    for lot in &city.lots {
-        district(LOTS, format!("lot {}", lot.lot_id), &lot.district)?;
-        inside(LOTS, format!("lot {}", lot.lot_id), lot.lon, lot.lat)?;
-        if lot.capacity == 0 || lot.floors == 0 {
-            return Err(invalid(LOTS, format!("lot {}", lot.lot_id), "capacity and floors are at least 1"));
-        }
-    }
-    for route in &city.routes {
-        district(ROUTES, format!("route {}", route.route_id), &route.district)?;
-        for stop in &route.stops {
-            inside(STOPS, format!("stop {}", stop.stop_id), stop.lon, stop.lat)?;
-        }
-    }
-    Ok(())
-}
-
-fn unique<'a>(file: &str, what: &str, names: impl Iterator<Item = &'a str>) -> Result<(), CityError> {
-    let mut seen = HashSet::new();
-    for name in names {
-        if !seen.insert(name) {
-            return Err(invalid(file, format!("{what} {name}"), "is there twice"));
-        }
-    }
-    Ok(())
 }

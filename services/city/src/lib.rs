@@ -3,20 +3,41 @@
 //! A profile is a folder of small files that people edit ([`City::load`]); Weihai's is built in ([`City::weihai`]).
 //! The part of it that changes results travels through the log as text ([`City::text`], [`City::from_text`]), so that a
 //! replay sees the settings of its day. This crate knows no events, no log and no clock.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `files.rs`, `check.rs` | reads a folder; what no single file can know |
+//! | `settings.rs` | the part that changes results, as text |
+//! | `outline.rs`, `datum.rs` | boxes and polygons; GCJ-02 |
+//! | `hours.rs` | opening hours of car parks |
+//! | `calendar.rs` | working days, the limits of orders |
+//! | `punctuality.rs` | what is on time for a bus, the service day |
+//! | `thresholds.rs`, `surge.rs` | what `watch` judges by: it changes no row |
 
+mod calendar;
+mod check;
 mod datum;
 mod files;
+mod hours;
 mod outline;
+mod punctuality;
 mod settings;
+mod surge;
+mod thresholds;
 
 use std::collections::HashMap;
 use std::path::Path;
 
+pub use calendar::Calendar;
 pub use datum::{gcj02_to_wgs84, wgs84_to_gcj02};
 pub use files::CityError;
+pub use hours::Hours;
 use jiff::tz::TimeZone;
 pub use outline::{Bounds, Outline};
+pub use punctuality::BusSettings;
 use serde::{Deserialize, Serialize};
+pub use surge::SurgeRate;
+pub use thresholds::ThresholdOverride;
 
 /// The district of a position that lies in no polygon.
 pub const OTHER: &str = "其他";
@@ -47,8 +68,15 @@ pub struct City {
     pub routes: Vec<Route>,
     pub categories: Vec<Category>,
     pub sources: Vec<Source>,
+    pub calendar: Calendar,
+    pub bus: BusSettings,
+    /// In the order of the file; [`City::threshold`] finds the one that counts.
+    pub thresholds: Vec<ThresholdOverride>,
+    /// See [`City::surge_rate`].
+    pub surges: Vec<SurgeRate>,
     lot_index: HashMap<String, usize>,
     route_index: HashMap<String, usize>,
+    street_index: HashMap<String, usize>,
 }
 
 /// A district with its outline, in the order of `districts.geojson`.
@@ -91,6 +119,9 @@ pub struct Lot {
     /// Spaces, over all floors.
     pub capacity: u32,
     pub floors: u32,
+    /// None: always open.
+    #[serde(default)]
+    pub hours: Option<Hours>,
 }
 
 /// A bus route. Direction 1 calls at the stops of direction 0 in reverse.
@@ -195,7 +226,20 @@ impl City {
     /// The street of that name. Names are unique in a profile.
     #[must_use]
     pub fn street(&self, name: &str) -> Option<&Street> {
-        self.streets.iter().find(|s| s.street == name)
+        self.street_index.get(name).map(|&i| &self.streets[i])
+    }
+
+    /// The district or zone that the profile counts a route to. (A bus position counts where it is:
+    /// [`City::district_of`] knows no zones, which have no outline.)
+    #[must_use]
+    pub fn district_of_route(&self, route_id: &str) -> Option<&str> {
+        self.route(route_id).map(|r| r.district.as_str())
+    }
+
+    /// The district or zone that a town or street belongs to.
+    #[must_use]
+    pub fn district_of_street(&self, street: &str) -> Option<&str> {
+        self.street(street).map(|s| s.district.as_str())
     }
 
     /// The agencies that handle 12345's orders, each once, in the order of the categories.
@@ -243,5 +287,6 @@ impl City {
     fn index(&mut self) {
         self.lot_index = self.lots.iter().enumerate().map(|(i, l)| (l.lot_id.clone(), i)).collect();
         self.route_index = self.routes.iter().enumerate().map(|(i, r)| (r.route_id.clone(), i)).collect();
+        self.street_index = self.streets.iter().enumerate().map(|(i, s)| (s.street.clone(), i)).collect();
     }
 }

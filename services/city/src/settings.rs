@@ -1,6 +1,6 @@
 //! The settings that change results, as canonical text: JSON with a fixed order of members, places in whole
-//! micro-degrees. What is only for people (names, wall, sources, stops) is left out, so that a new wording on the wall
-//! starts no new configuration.
+//! micro-degrees. What is only for people (names, wall, sources, stops), and what changes no row (thresholds, surge
+//! rates), is left out, so that a new wording on the wall starts no new configuration.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,9 @@ use sha2::{Digest, Sha256};
 
 use crate::files::{invalid, time_zone};
 use crate::outline::{Outline, Rings};
-use crate::{Bounds, Category, City, CityError, District, Lot, Route, Street, WallSettings, Zone};
+use crate::{
+    Bounds, BusSettings, Calendar, Category, City, CityError, District, Hours, Lot, Route, Street, WallSettings, Zone,
+};
 
 const TEXT: &str = "city settings";
 
@@ -26,6 +28,15 @@ struct Settings {
     lots: Vec<(String, String, u32, u32)>,
     routes: Vec<(String, String)>,
     categories: Vec<Category>,
+    // Members that texts of format 1 came to have later. Left out where they say nothing, so that a city that doesn't use
+    // them keeps its text and its hash.
+    /// Lots that are not always open.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    lot_hours: Vec<(String, Hours)>,
+    #[serde(default, skip_serializing_if = "Calendar::is_empty")]
+    calendar: Calendar,
+    #[serde(default, skip_serializing_if = "BusSettings::is_default")]
+    bus: BusSettings,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -69,6 +80,9 @@ pub(crate) fn text(city: &City) -> String {
         lots: city.lots.iter().map(|l| (l.lot_id.clone(), l.district.clone(), l.capacity, l.floors)).collect(),
         routes: city.routes.iter().map(|r| (r.route_id.clone(), r.district.clone())).collect(),
         categories: city.categories.clone(),
+        lot_hours: city.lots.iter().filter_map(|l| Some((l.lot_id.clone(), l.hours?))).collect(),
+        calendar: city.calendar.clone(),
+        bus: city.bus,
     };
     #[expect(clippy::expect_used, reason = "numbers, strings and lists always serialize")]
     serde_json::to_string(&settings).expect("plain data")
@@ -95,7 +109,9 @@ pub(crate) fn from_text(text: &str) -> Result<City, CityError> {
             .map_err(|m| invalid(TEXT, format!("district {}", d.name), m))?;
         Ok(District { name: d.name, outline })
     });
+    let hours: HashMap<String, Hours> = settings.lot_hours.into_iter().collect();
     let lots = settings.lots.into_iter().map(|(lot_id, district, capacity, floors)| Lot {
+        hours: hours.get(&lot_id).copied(),
         name: lot_id.clone(),
         lot_id,
         district,
@@ -129,8 +145,13 @@ pub(crate) fn from_text(text: &str) -> Result<City, CityError> {
         routes: routes.collect(),
         categories: settings.categories,
         sources: Vec::new(),
+        calendar: settings.calendar,
+        bus: settings.bus,
+        thresholds: Vec::new(),
+        surges: Vec::new(),
         lot_index: HashMap::new(),
         route_index: HashMap::new(),
+        street_index: HashMap::new(),
     };
     city.index();
     Ok(city)
