@@ -2,12 +2,14 @@
 //! a published figure. It must not know where rows come from or go to.
 
 mod publish;
+mod threshold;
 
 use serde::{Deserialize, Serialize};
 use yiping_event::Stream;
-use yiping_window::{MetricSpec, Shape, Span};
+use yiping_window::{Level, MetricSpec, Shape, Span};
 
 pub use publish::{Figure, Sums};
+pub use threshold::{Severity, Threshold, When, duration_ms};
 
 /// How the merged sums of a window become its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +20,16 @@ pub enum Value {
     Ratio,
     Mean,
     Percentile,
+    /// Standard deviation of one thing over the mean of another.
+    Deviation,
+    /// A mean wait beyond the planned one.
+    Excess,
+    /// How long the oldest waits.
+    Age,
+    /// When a state will be used up, if it goes on as it does.
+    TimeTo,
+    /// What happened in a window, for each unit of a state at its end.
+    PerLevel,
 }
 
 impl Value {
@@ -29,6 +41,11 @@ impl Value {
             Value::Ratio => "ratio",
             Value::Mean => "mean",
             Value::Percentile => "percentile",
+            Value::Deviation => "deviation",
+            Value::Excess => "excess",
+            Value::Age => "age",
+            Value::TimeTo => "time_to",
+            Value::PerLevel => "per_level",
         }
     }
 }
@@ -39,6 +56,8 @@ enum ShapeName {
     Flow,
     Level,
     Integral,
+    Trend,
+    Oldest,
 }
 
 /// Which way a figure should go.
@@ -55,25 +74,27 @@ pub enum Direction {
 #[serde(rename_all = "snake_case")]
 pub enum Merge {
     Sum,
+    /// Four sums.
+    Moments,
     Histogram,
+    /// The least, where anything was observed.
+    Min,
 }
 
-/// A limit that the city profile may override.
+/// A figure that is made of merged rows of another metric: how many of them lie beyond a limit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Threshold {
-    /// `w` or `c`.
-    pub severity: String,
-    /// `<`, `<=`, `>` or `>=`.
-    pub when: String,
-    pub limit: f64,
-    /// What the limit is a share of, where it is one.
+pub struct Derived {
+    pub of: String,
+    pub level: String,
+    pub span: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub of: Option<String>,
-    /// The spans it is judged over; all when absent.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub spans: Vec<String>,
-    pub source: String,
+    pub when: Option<When>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<f64>,
+    /// Instead of a limit: which lie beyond what the last four weeks let expect; `watch` finds them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub surge: bool,
 }
 
 /// One metric.
@@ -87,7 +108,10 @@ pub struct Entry {
     pub unit: String,
     pub formula: String,
     pub formula_zh: String,
-    shape: ShapeName,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    shape: Option<ShapeName>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub derived: Option<Derived>,
     pub value: Value,
     pub merge: Merge,
     pub levels: Vec<String>,
@@ -108,6 +132,10 @@ pub struct Entry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub constant: Option<String>,
     pub higher_is: Direction,
+    /// Whether it is also a Prometheus gauge.
+    #[serde(default)]
+    pub export: bool,
+    #[serde(default)]
     pub thresholds: Vec<Threshold>,
 }
 
@@ -119,7 +147,7 @@ impl Entry {
     /// Whether it adds up a state over time: its n counts steps, and only a denominator of 0 makes it NULL.
     #[must_use]
     pub fn is_integral(&self) -> bool {
-        self.shape == ShapeName::Integral
+        self.shape == Some(ShapeName::Integral)
     }
 
     /// The quantile in thousandths, as ranks are counted.
@@ -128,18 +156,62 @@ impl Entry {
         self.quantile.map_or(0, |quantile| (quantile * 1_000.0).round() as i64)
     }
 
-    fn spec(&self) -> Result<MetricSpec, CatalogueError> {
-        let spans = self.spans.iter().map(|span| span.parse::<Span>().map_err(|error| self.fault(error.to_string())));
-        Ok(MetricSpec {
-            id: self.id.clone(),
-            shape: match self.shape {
-                ShapeName::Flow => Shape::Flow,
-                ShapeName::Level => Shape::Level,
-                ShapeName::Integral => Shape::Integral,
-            },
-            spans: spans.collect::<Result<_, _>>()?,
-            moves: self.moves,
-        })
+    /// Its spans.
+    #[must_use]
+    pub fn windows(&self) -> Vec<Span> {
+        self.spans.iter().filter_map(|span| span.parse().ok()).collect() // parse() has seen every one succeed
+    }
+
+    /// What the engine makes of it; `None` for a derived figure.
+    fn spec(&self) -> Option<MetricSpec> {
+        let shape = match self.shape? {
+            ShapeName::Flow => Shape::Flow,
+            ShapeName::Level => Shape::Level,
+            ShapeName::Integral => Shape::Integral,
+            ShapeName::Trend => Shape::Trend,
+            ShapeName::Oldest => Shape::Oldest,
+        };
+        Some(MetricSpec { id: self.id.clone(), shape, spans: self.windows(), moves: self.moves })
+    }
+
+    fn check(&self, catalogue: &Catalogue) -> Result<(), CatalogueError> {
+        let stream = self.stream.as_str();
+        if !self.id.starts_with(&format!("{stream}.")) {
+            return Err(self.fault(format!("its id should start with '{stream}.'")));
+        }
+        for span in &self.spans {
+            span.parse::<Span>().map_err(|error| self.fault(error.to_string()))?;
+        }
+        if let Some(level) = self.levels.iter().find(|name| !Level::ALL.iter().any(|level| level.as_str() == **name)) {
+            return Err(self.fault(format!("unknown level '{level}'")));
+        }
+        if (self.value == Value::Percentile) != self.quantile.is_some() {
+            return Err(self.fault("percentiles have a quantile, others have none".to_owned()));
+        }
+        let merge = match (self.value, self.shape) {
+            (Value::Percentile, _) => Merge::Histogram,
+            (Value::Deviation | Value::Excess, _) => Merge::Moments,
+            (_, Some(ShapeName::Oldest)) => Merge::Min,
+            _ => Merge::Sum,
+        };
+        if self.merge != merge {
+            return Err(self.fault(format!("its merge should be {merge:?}")));
+        }
+        if self.shape.is_some() == self.derived.is_some() {
+            return Err(self.fault("a metric has a shape, or is derived".to_owned()));
+        }
+        if let Some(derived) = &self.derived {
+            let of = catalogue.entry(&derived.of);
+            if !of.is_some_and(|of| of.levels.contains(&derived.level) && of.spans.contains(&derived.span)) {
+                return Err(
+                    self.fault(format!("there is no {} at {} over {}", derived.of, derived.level, derived.span))
+                );
+            }
+            if derived.surge == (derived.when.is_some() && derived.limit.is_some()) {
+                return Err(self.fault("a derived metric has `when` and `limit`, or is a surge".to_owned()));
+            }
+        }
+        self.thresholds.iter().try_for_each(|threshold| threshold.check(self, |id| catalogue.entry(id).is_some()))
     }
 
     fn fault(&self, message: String) -> CatalogueError {
@@ -170,16 +242,10 @@ impl Catalogue {
     pub fn parse(text: &str) -> Result<Self, CatalogueError> {
         let catalogue: Catalogue = toml::from_str(text)?;
         for (at, entry) in catalogue.entries.iter().enumerate() {
-            entry.spec()?;
-            if !entry.id.starts_with(&format!("{}.", entry.stream.as_str())) {
-                return Err(entry.fault(format!("its id should start with '{}.'", entry.stream.as_str())));
-            }
             if catalogue.entries[..at].iter().any(|other| other.id == entry.id) {
                 return Err(entry.fault("stands twice".to_owned()));
             }
-            if (entry.value == Value::Percentile) != entry.quantile.is_some() {
-                return Err(entry.fault("percentiles have a quantile, others have none".to_owned()));
-            }
+            entry.check(&catalogue)?;
         }
         Ok(catalogue)
     }
@@ -203,7 +269,7 @@ impl Catalogue {
         self.entries
             .iter()
             .filter(|entry| entry.stream == stream)
-            .filter_map(|entry| entry.spec().ok()) // parse() has seen every one succeed
+            .filter_map(Entry::spec)
             .map(|mut spec| {
                 spec.spans.retain(|span| spans.is_none_or(|wanted| wanted.contains(span)));
                 spec
@@ -219,8 +285,13 @@ mod tests {
     #[test]
     fn the_shipped_catalogue_reads() {
         let catalogue = Catalogue::builtin().unwrap();
-        assert_eq!(catalogue.entries.len(), 12);
-        assert_eq!(catalogue.specs(Stream::Bus, None).len(), 3);
+        for stream in Stream::ALL {
+            assert!(catalogue.specs(stream, None).len() > 10, "{}", stream.as_str());
+        }
+        let limits = catalogue.entries.iter().flat_map(|entry| &entry.thresholds);
+        assert!(
+            limits.clone().all(|limit| !limit.owner.is_empty() && !limit.action.is_empty() && !limit.source.is_empty())
+        );
     }
 
     #[test]

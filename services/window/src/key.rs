@@ -20,6 +20,19 @@ pub enum Level {
 }
 
 impl Level {
+    pub const ALL: [Level; 10] = [
+        Level::City,
+        Level::District,
+        Level::Route,
+        Level::Lot,
+        Level::Floor,
+        Level::Category,
+        Level::DistrictCategory,
+        Level::Agency,
+        Level::Channel,
+        Level::Street,
+    ];
+
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
