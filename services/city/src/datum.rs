@@ -1,4 +1,7 @@
-//! GCJ-02, the offset datum of Chinese consumer maps, to and from WGS-84 (= CGCS2000 within centimetres).
+//! GCJ-02, the offset datum of Chinese consumer maps, to and from WGS-84.
+//!
+//! CGCS2000, the datum of China's surveys and of BeiDou, is treated as WGS-84 everywhere: the two differ by centimetres,
+//! a position of a bus by metres.
 //!
 //! The formulas are the published ones, on the Krasovsky ellipsoid; the inverse is found by iteration. Sines and roots
 //! come from the `libm` crate and results are rounded to 1e-7 degrees (1 cm), so that every machine gets the same

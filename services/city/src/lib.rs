@@ -201,7 +201,8 @@ impl City {
         files::load(dir)
     }
 
-    /// The district whose outline contains the position (WGS-84 degrees), or [`OTHER`].
+    /// The district whose outline contains the position (WGS-84 degrees), or [`OTHER`]. On the border of two, it is the
+    /// one that `districts.geojson` has first.
     #[must_use]
     pub fn district_of(&self, lon: f64, lat: f64) -> &str {
         self.districts.iter().find(|d| d.outline.contains(lon, lat)).map_or(OTHER, |d| &d.name)

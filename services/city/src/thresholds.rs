@@ -18,19 +18,20 @@ pub struct ThresholdOverride {
     pub severity: String,
     /// `<`, `<=`, `>` or `>=`.
     pub when: Option<String>,
-    /// In the metric's unit. Absent only with `off`.
+    /// In the terms of the catalogue's threshold: the metric's unit, or the share or factor that it is there. Absent only
+    /// with `off`.
     pub limit: Option<f64>,
     /// Where the breach ends: on the good side of `limit`, so that it doesn't flutter.
     pub clear: Option<f64>,
     /// How long the limit has to be passed before it is a breach, ms. Written as `30s`, `5m`, `2h`.
     #[serde(default, rename = "for", deserialize_with = "duration")]
     pub for_ms: Option<i64>,
-    /// Empty: all that the metric has; so too `levels` and `keys`.
+    /// Empty: those of the catalogue's threshold; so too `levels`.
     #[serde(default)]
     pub spans: Vec<String>,
     #[serde(default)]
     pub levels: Vec<String>,
-    /// Lots, routes, districts …, as in the rows' `key`.
+    /// Lots, routes, districts …, as in the rows' `key`. Empty: all.
     #[serde(default)]
     pub keys: Vec<String>,
     /// The department that has to act.
