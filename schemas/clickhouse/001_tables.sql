@@ -19,6 +19,8 @@ CREATE TABLE IF NOT EXISTS city.metric_rows
     num          Int64 CODEC(ZSTD),
     den          Int64 CODEC(ZSTD),
     n            Int64 CODEC(ZSTD),
+    num2         Int64 CODEC(ZSTD),
+    den2         Int64 CODEC(ZSTD),
     hist         Map(UInt16, Int64) CODEC(ZSTD),
     gone         Bool,
     incomplete   Bool,
@@ -46,6 +48,8 @@ CREATE TABLE IF NOT EXISTS city.metric_latest_rows
     num            Int64,
     den            Int64,
     n              Int64,
+    num2           Int64,
+    den2           Int64,
     hist           Map(UInt16, Int64),
     gone           Bool,
     incomplete     Bool,
@@ -282,3 +286,7 @@ CREATE TABLE IF NOT EXISTS city.checkpoint_manifests
 ENGINE = ReplacingMergeTree(written_at)
 ORDER BY (stream, partition, generation, offset)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1;
+
+-- Columns that tables made by an earlier version don't have.
+ALTER TABLE city.metric_rows ADD COLUMN IF NOT EXISTS num2 Int64 CODEC(ZSTD) AFTER n, ADD COLUMN IF NOT EXISTS den2 Int64 CODEC(ZSTD) AFTER num2;
+ALTER TABLE city.metric_latest_rows ADD COLUMN IF NOT EXISTS num2 Int64 AFTER n, ADD COLUMN IF NOT EXISTS den2 Int64 AFTER num2;

@@ -24,7 +24,9 @@ FROM
     HAVING events > 0
 );
 
-CREATE OR REPLACE VIEW city.metrics AS
+-- The figures that have rows of their own. Its definition says whether a metric's parts add up or the least counts; both are made
+-- here, since definitions are joined after the merge.
+CREATE OR REPLACE VIEW city.metrics_merged AS
 WITH (
     SELECT groupArray((
         toString(stream),
@@ -41,6 +43,9 @@ FROM
         sumIf(m.num, NOT gone) AS num,
         sumIf(m.den, NOT gone) AS den,
         sumIf(m.n, NOT gone) AS n,
+        sumIf(m.num2, NOT gone) AS num2,
+        sumIf(m.den2, NOT gone) AS den2,
+        minIf(m.num, NOT gone AND m.n > 0) AS least,
         sumMapIf(m.hist, NOT gone) AS hist,
         max(m.incomplete) AS incomplete,
         max(m.revision) AS revision
@@ -59,3 +64,8 @@ WHERE r.generation = arrayMax(arrayMap(
                AND life.3 < toUnixTimestamp64Milli(r.window_end)
                AND toUnixTimestamp64Milli(r.window_end) <= life.4, life.2, -1),
     lives));
+
+-- With those that are made of them.
+CREATE OR REPLACE VIEW city.metrics AS
+SELECT * FROM city.metrics_merged
+@derived(city.metrics_merged);

@@ -12,7 +12,7 @@ use yiping_catalogue::{Catalogue, Sums};
 use yiping_city::City;
 use yiping_event::{Data, Stream, TimeMs, decode};
 use yiping_log::partition_for_key;
-use yiping_window::{Counters, Domain, Input, Machine, Output, Row, Settings, Span};
+use yiping_window::{Counters, Domain, Input, Level, Machine, Output, Row, Settings, Span};
 
 use crate::export::exported;
 
@@ -182,7 +182,8 @@ impl Windows {
     fn keep(&mut self, partition: u32, rows: &mut Vec<Row>) {
         for row in rows.drain(..) {
             let id = (row.metric, row.level.as_str(), row.key, row.span.as_str(), row.end.0);
-            let sums = Sums { num: row.num, den: row.den, n: row.n, hist: row.hist };
+            let Row { num, den, n, num2, den2, hist, .. } = row;
+            let sums = Sums { num, den, n, num2, den2, hist };
             let part = Part { sums, gone: row.gone, revision: (1 << 48) | row.offset };
             self.rows.entry(id).or_default().insert(partition, part);
         }
@@ -201,10 +202,10 @@ impl Windows {
             };
             let mut sums = Sums::default();
             for part in &parts {
-                sums.merge(&part.sums);
+                sums.merge(&part.sums, entry.merge);
             }
             let fleet = (entry.constant.as_deref() == Some("fleet") && id.1 == "city").then_some(i64::from(city.fleet));
-            let figure = entry.publish(&sums, fleet);
+            let figure = entry.publish(&sums, TimeMs(id.4), fleet);
             let row = OfflineRow {
                 stream: stream.as_str(),
                 metric: id.0.clone(),
@@ -223,7 +224,49 @@ impl Windows {
             };
             rows.push((id, row));
         }
+        derive(stream, catalogue, &mut rows);
         rows.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         rows.into_iter().map(|(_, row)| row).collect()
+    }
+}
+
+/// The figures that are made of others (the views of the store do the same): at each full minute up to the last one that is `now`,
+/// how many rows lie beyond the limit.
+fn derive(stream: Stream, catalogue: &Catalogue, rows: &mut Vec<(Id, OfflineRow)>) {
+    let last = rows.iter().filter(|(id, _)| id.3 == Span::Now.as_str()).map(|(id, _)| id.4).max();
+    for entry in catalogue.entries.iter().filter(|entry| entry.stream == stream) {
+        let Some((derived, when, limit)) =
+            entry.derived.as_ref().and_then(|derived| Some((derived, derived.when?, derived.limit?)))
+        else {
+            continue;
+        };
+        let mut made: BTreeMap<i64, OfflineRow> = BTreeMap::new();
+        for ((metric, level, _, span, end), row) in rows.iter() {
+            let is_source = *metric == derived.of && *level == derived.level && *span == derived.span;
+            if !is_source || end % 60_000 != 0 || last.is_none_or(|last| *end > last) {
+                continue;
+            }
+            let made = made.entry(*end).or_insert_with(|| OfflineRow {
+                metric: entry.id.clone(),
+                level: Level::City.as_str(),
+                key: Level::City.as_str().to_owned(),
+                span: Span::Now.as_str(),
+                window_start: row.window_end.clone(),
+                value: Some(0.0),
+                numerator: 0.0,
+                denominator: 1.0,
+                n: 0,
+                ..row.clone()
+            });
+            if let Some(value) = row.value {
+                made.n += 1;
+                made.numerator += f64::from(u8::from(when.holds(value, limit)));
+                made.value = Some(made.numerator);
+            }
+            made.revision = made.revision.max(row.revision);
+        }
+        rows.extend(
+            made.into_iter().map(|(end, row)| ((row.metric.clone(), row.level, row.key.clone(), row.span, end), row)),
+        );
     }
 }

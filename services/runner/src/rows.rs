@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use yiping_catalogue::{Catalogue, Entry, Value};
 use yiping_city::City;
-use yiping_store::{ExpectedSource, MetricConstant, MetricDef, MetricKind, MetricRow};
+use yiping_store::{DerivedDef, ExpectedSource, MetricConstant, MetricDef, MetricKind, MetricRow};
 use yiping_window::Row;
 
 /// Which life of which partition rows come from.
@@ -62,6 +62,8 @@ pub fn store_row(row: Row, origin: &Origin, names: &mut Names) -> MetricRow {
         num: row.num,
         den: row.den,
         n: row.n,
+        num2: row.num2,
+        den2: row.den2,
         hist: row.hist,
         gone: row.gone,
         incomplete: row.incomplete,
@@ -76,6 +78,11 @@ fn kind(entry: &Entry) -> MetricKind {
         Value::Ratio => MetricKind::Ratio,
         Value::Mean => MetricKind::Mean,
         Value::Percentile => MetricKind::Percentile,
+        Value::Deviation => MetricKind::Deviation,
+        Value::Excess => MetricKind::Excess,
+        Value::Age => MetricKind::Age,
+        Value::TimeTo => MetricKind::TimeTo,
+        Value::PerLevel => MetricKind::PerLevel,
     }
 }
 
@@ -85,6 +92,7 @@ pub fn defs(catalogue: &Catalogue) -> Vec<MetricDef> {
     catalogue
         .entries
         .iter()
+        .filter(|entry| entry.derived.is_none())
         .map(|entry| MetricDef {
             metric: entry.id.clone(),
             stream: entry.stream.as_str().to_owned(),
@@ -96,6 +104,23 @@ pub fn defs(catalogue: &Catalogue) -> Vec<MetricDef> {
             quantile: entry.quantile.unwrap_or(0.0),
         })
         .collect()
+}
+
+/// The figures that the views make of others. (Surges are `watch`'s.)
+#[must_use]
+pub fn derived(catalogue: &Catalogue) -> Vec<DerivedDef> {
+    let counts = catalogue.entries.iter().filter_map(|entry| {
+        let derived = entry.derived.as_ref()?;
+        Some(DerivedDef {
+            metric: entry.id.clone(),
+            of: derived.of.clone(),
+            level: derived.level.clone(),
+            span: derived.span.clone(),
+            when: derived.when?.as_str().to_owned(),
+            limit: derived.limit?,
+        })
+    });
+    counts.collect()
 }
 
 /// The profile's constants that are joined when rows are merged.

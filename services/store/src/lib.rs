@@ -29,6 +29,6 @@ pub use client::{Store, StoreOptions};
 pub use error::{Result, StoreError};
 pub use read::{Breach, LiveEntity, MetricFilter, MetricValue, SourceStatus, SparkPoint, StreamStatus};
 pub use rows::{
-    Batch, ConfigRow, ExpectedSource, GenerationRow, HealedRow, LateRow, LatestMark, LatestMetricRow, LiveRow,
-    MetricConstant, MetricDef, MetricKind, MetricRow, RejectRow, SourceRow, StatusRow,
+    Batch, ConfigRow, DerivedDef, ExpectedSource, GenerationRow, HealedRow, LateRow, LatestMark, LatestMetricRow,
+    LiveRow, MetricConstant, MetricDef, MetricKind, MetricRow, RejectRow, SourceRow, StatusRow,
 };

@@ -8,7 +8,7 @@ use clickhouse::{Row, RowOwned, RowRead, RowWrite};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{ExpectedSource, MetricConstant, MetricDef, Result, Store, StoreError};
+use crate::{DerivedDef, ExpectedSource, MetricConstant, MetricDef, Result, Store, StoreError};
 
 const FILES: [(&str, &str); 4] = [
     ("001_tables", include_str!("../../../schemas/clickhouse/001_tables.sql")),
@@ -28,6 +28,7 @@ impl Store {
     pub async fn migrate(
         &self,
         defs: &[MetricDef],
+        derived: &[DerivedDef],
         constants: &[MetricConstant],
         sources: &[ExpectedSource],
     ) -> Result<()> {
@@ -41,7 +42,7 @@ impl Store {
             .into_iter()
             .collect();
         for (name, text) in FILES {
-            let text = text.replace("@published", PUBLISHED);
+            let text = with_derived(text.replace("@published", PUBLISHED), derived);
             let checksum = hex::encode(Sha256::digest(&text));
             if applied.get(name) == Some(&checksum) {
                 continue;
@@ -90,6 +91,39 @@ impl Store {
         let changed: Vec<R> = changed.into_iter().map(|row| row.at(version)).collect();
         self.insert(table, &changed.iter().collect::<Vec<_>>()).await
     }
+}
+
+/// Puts a branch for each derived figure in the place of `@derived(VIEW)`: its rows are counts of rows of that view. A literal name in
+/// each branch, so that who asks for one metric doesn't have the others counted.
+fn with_derived(mut text: String, derived: &[DerivedDef]) -> String {
+    const MARK: &str = "@derived(";
+    while let Some(at) = text.find(MARK) {
+        let Some(length) = text[at..].find(')') else { break };
+        let view = text[at + MARK.len()..at + length].to_owned();
+        let branches: Vec<String> = derived.iter().map(|derived| branch(&view, derived)).collect();
+        text.replace_range(at..=at + length, branches.join("\n").trim_end());
+    }
+    text
+}
+
+fn branch(view: &str, DerivedDef { metric, of, level, span, when, limit }: &DerivedDef) -> String {
+    format!(
+        "UNION ALL
+SELECT
+    stream, '{metric}' AS metric, 'city' AS level, 'city' AS key, 'now' AS span, end AS window_start, end AS window_end,
+    toNullable(toFloat64(beyond)) AS value, toFloat64(beyond) AS numerator, toFloat64(1) AS denominator, judged AS n,
+    final AS is_final, last AS revision, reached AS watermark, holes AS incomplete, too_late AS late
+FROM
+(
+    SELECT
+        toString(stream) AS stream, window_end AS end, countIf(value {when} {limit:?}) AS beyond,
+        toInt64(countIf(value IS NOT NULL)) AS judged, toBool(min(is_final)) AS final, max(revision) AS last,
+        max(watermark) AS reached, toBool(max(incomplete)) AS holes, max(late) AS too_late
+    FROM {view}
+    WHERE metric = '{of}' AND level = '{level}' AND span = '{span}' AND toStartOfMinute(window_end) = window_end
+    GROUP BY stream, window_end
+)"
+    )
 }
 
 /// The statements of a file: they end with `;` at the end of a line, comments stand on lines of their own.

@@ -27,6 +27,9 @@ pub struct MetricRow {
     pub num: i64,
     pub den: i64,
     pub n: i64,
+    /// The second numerator and denominator of figures made of four sums.
+    pub num2: i64,
+    pub den2: i64,
     /// (bucket, count) of percentiles; each bucket at most once, any order. v < 128 is its own bucket, above that 64 buckets an octave:
     /// e = 63 − leading_zeros(v) − 6, bucket = 64 + e × 64 + (v >> e) − 64.
     pub hist: Vec<(u16, i64)>,
@@ -271,6 +274,17 @@ pub enum MetricKind {
     Integral,
     /// value = quantile of the merged histogram × value_scale, numerator 0, denominator n.
     Percentile,
+    /// numerator = the population standard deviation of what num and num2 are the sum and the sum of squares of; denominator =
+    /// den / n; value = numerator / denominator.
+    Deviation,
+    /// numerator = num / (2 den), denominator = num2 / (2 den2), value = numerator − denominator.
+    Excess,
+    /// value = numerator = window end − the least num of rows with n > 0, × num_scale; 0 where there is none.
+    Age,
+    /// As mean, NULL where the denominator isn't positive.
+    TimeTo,
+    /// As mean, with numerator and denominator exchanged.
+    PerLevel,
 }
 
 impl MetricKind {
@@ -282,6 +296,11 @@ impl MetricKind {
             Self::Mean => "mean",
             Self::Integral => "integral",
             Self::Percentile => "percentile",
+            Self::Deviation => "deviation",
+            Self::Excess => "excess",
+            Self::Age => "age",
+            Self::TimeTo => "time_to",
+            Self::PerLevel => "per_level",
         }
     }
 }
@@ -301,6 +320,18 @@ pub struct MetricDef {
     pub value_scale: f64,
     /// 0…1, only of percentiles.
     pub quantile: f64,
+}
+
+/// A figure without rows of its own: how many merged rows of another metric lie beyond a limit, at each full minute.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DerivedDef {
+    pub metric: String,
+    pub of: String,
+    pub level: String,
+    pub span: String,
+    /// `<`, `<=`, `>` or `>=`.
+    pub when: String,
+    pub limit: f64,
 }
 
 /// A constant of the profile, joined at the merge and never summed (`city.metric_constants`): it takes the place of Σden.

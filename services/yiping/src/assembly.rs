@@ -438,7 +438,8 @@ pub async fn migrate(store: &Store, catalogue: &Catalogue, city: &City) -> anyho
     let defs = yiping_runner::defs(catalogue);
     let constants = yiping_runner::constants(catalogue, city);
     let sources = yiping_runner::expected_sources(city);
-    store.migrate(&defs, &constants, &sources).await.context("bringing ClickHouse's schema up to date")
+    let derived = yiping_runner::derived(catalogue);
+    store.migrate(&defs, &derived, &constants, &sources).await.context("bringing ClickHouse's schema up to date")
 }
 
 /// Connects to (or starts) ClickHouse, brings its schema up to date, and lets it go.

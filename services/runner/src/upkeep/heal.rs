@@ -126,7 +126,7 @@ fn differing(
             None if (old.num, old.den, old.n) == (0, 0, 0) => {}
             None => {
                 let revision = revision.max(old.revision);
-                write.push(MetricRow { num: 0, den: 0, n: 0, hist: Vec::new(), revision, ..old });
+                write.push(MetricRow { num: 0, den: 0, n: 0, num2: 0, den2: 0, hist: Vec::new(), revision, ..old });
             }
         }
     }
@@ -140,5 +140,7 @@ fn same(a: &MetricRow, b: &MetricRow) -> bool {
         hist.sort_unstable();
         hist
     };
-    (a.num, a.den, a.n, a.gone) == (b.num, b.den, b.n, b.gone) && hist(a) == hist(b)
+    (a.num, a.den, a.n, a.gone) == (b.num, b.den, b.n, b.gone)
+        && (a.num2, a.den2) == (b.num2, b.den2)
+        && hist(a) == hist(b)
 }

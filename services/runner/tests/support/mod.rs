@@ -19,12 +19,16 @@ pub type WindowId = (String, String, String, String, i64);
 /// One partition's part of a window.
 type PartId = (WindowId, u16, u32);
 
-/// A window's sums over all partitions of its newest generation: num, den, n, histogram.
+/// A window's sums over all partitions of its newest generation: num, den, n, the second two, histogram. The least `num` of parts in
+/// which anything was observed stands beside their sum.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Merged {
     pub num: i64,
     pub den: i64,
     pub n: i64,
+    pub num2: i64,
+    pub den2: i64,
+    pub least: Option<i64>,
     pub hist: BTreeMap<u16, i64>,
     pub incomplete: bool,
 }
@@ -126,6 +130,10 @@ impl MemorySink {
                 sum.num += row.num;
                 sum.den += row.den;
                 sum.n += row.n;
+                sum.num2 += row.num2;
+                sum.den2 += row.den2;
+                let least = sum.least.into_iter().chain((row.n > 0).then_some(row.num)).min();
+                sum.least = least;
                 sum.incomplete |= row.incomplete;
                 for (bucket, count) in &row.hist {
                     *sum.hist.entry(*bucket).or_default() += count;

@@ -169,14 +169,14 @@ async fn a_second_migration_writes_nothing_and_a_removed_constant_is_none() {
         None => return,
     };
     let store = store(server.url(), server.writer());
-    store.migrate(&defs(), &constants(), &expected()).await.unwrap();
+    store.migrate(&defs(), &[], &constants(), &expected()).await.unwrap();
     let written = store.rows_total();
-    store.migrate(&defs(), &constants(), &expected()).await.unwrap();
+    store.migrate(&defs(), &[], &constants(), &expected()).await.unwrap();
     assert_eq!(store.rows_total(), written);
     let extra = yiping_store::MetricConstant { metric: "m".into(), level: "city".into(), key: "k".into(), den: 3 };
     let dens = "SELECT den FROM city.metric_constants FINAL WHERE metric = 'm'";
-    store.migrate(&defs(), &[constants(), vec![extra.clone()]].concat(), &expected()).await.unwrap();
+    store.migrate(&defs(), &[], &[constants(), vec![extra.clone()]].concat(), &expected()).await.unwrap();
     assert_eq!(ask(dens).await.unwrap(), "3\n");
-    store.migrate(&defs(), &constants(), &expected()).await.unwrap();
+    store.migrate(&defs(), &[], &constants(), &expected()).await.unwrap();
     assert_eq!(ask(dens).await.unwrap(), "\\N\n");
 }

@@ -61,7 +61,10 @@ fn shared() -> Option<&'static Server> {
             let _ = std::fs::remove_dir_all(&folder);
             Some(in_a_runtime(async {
                 let server = Server::start(options(folder, library)).await.unwrap();
-                store(server.url(), server.writer()).migrate(&defs(), &constants(), &live::expected()).await.unwrap();
+                store(server.url(), server.writer())
+                    .migrate(&defs(), &[], &constants(), &live::expected())
+                    .await
+                    .unwrap();
                 server
             }))
         })
@@ -142,6 +145,8 @@ fn row(metric: &str, window_end_ms: i64, partition: u32, offset: u64, sums: (i64
         num: sums.0,
         den: sums.1,
         n: sums.2,
+        num2: 0,
+        den2: 0,
         hist: vec![],
         gone: false,
         incomplete: false,

@@ -84,7 +84,7 @@ async fn a_restart_keeps_passwords_and_data_and_a_second_server_on_the_folder_fa
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(options(folder.path().join("ch"), library.clone())).await.unwrap();
     let first = store(server.url(), server.writer());
-    first.migrate(&crate::defs(), &[], &[]).await.unwrap();
+    first.migrate(&crate::defs(), &[], &[], &[]).await.unwrap();
 
     let second = Server::start(options(folder.path().join("ch"), library.clone())).await.unwrap_err().to_string();
     assert!(second.contains("in use"), "{second}");
@@ -99,7 +99,7 @@ async fn a_restart_keeps_passwords_and_data_and_a_second_server_on_the_folder_fa
 
     let again = Server::start(options(folder.path().join("ch"), library)).await.unwrap();
     let store = Store::connect(&again.url(), &writer.user, &writer.password, StoreOptions::default()).unwrap();
-    store.migrate(&crate::defs(), &[], &[]).await.unwrap();
+    store.migrate(&crate::defs(), &[], &[], &[]).await.unwrap();
     assert_eq!(store.rows_total(), 0, "all of it was there");
     again.stop().await;
 }

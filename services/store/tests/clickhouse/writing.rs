@@ -63,7 +63,7 @@ async fn i4_kill_9_during_inserts_loses_nothing_that_was_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(options(folder.path().join("ch"), library)).await.unwrap();
     let store = store(server.url(), server.writer());
-    store.migrate(&defs(), &[], &[]).await.unwrap();
+    store.migrate(&defs(), &[], &[], &[]).await.unwrap();
     let generations = vec![generation("crash", 1, None)];
     let stop = CancellationToken::new();
     store.write(&Batch { generations, ..Batch::default() }, &stop).await.unwrap();
