@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::City;
 
@@ -19,8 +19,10 @@ const RESPONSE_LIMIT_MS: i64 = 24 * HOUR_MS;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Calendar {
+    #[serde(deserialize_with = "days")]
     pub holidays: BTreeSet<Date>,
     /// Saturdays and Sundays that are worked.
+    #[serde(deserialize_with = "days")]
     pub workdays: BTreeSet<Date>,
 }
 
@@ -66,6 +68,15 @@ impl Calendar {
         }
         Some(zone.to_timestamp(date.to_datetime(from.time())).ok()?.as_millisecond())
     }
+}
+
+fn days<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeSet<Date>, D::Error> {
+    let dates = Vec::<String>::deserialize(deserializer)?.into_iter().map(|text| {
+        // jiff takes a date with a time of day too, and other forms of a date; one form is enough.
+        let date = text.parse::<Date>().ok().filter(|date| date.to_string() == text);
+        date.ok_or_else(|| serde::de::Error::custom(format!("`{text}` is no date: write it like 2026-10-01")))
+    });
+    dates.collect()
 }
 
 fn is_weekend(date: Date) -> bool {

@@ -82,11 +82,16 @@ impl FromStr for Hours {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let fault = |message: &str| format!("hours `{text}`: {message}");
         let (opens, closes) =
-            text.split_once('-').ok_or_else(|| format!("`{text}` are no hours: write 06:00-22:00, or nothing"))?;
-        let (opens_min, closes_min) = (minute_of_day(opens)?, minute_of_day(closes)?);
-        if opens_min == DAY_MIN || opens_min == closes_min || (opens_min, closes_min) == (0, DAY_MIN) {
-            return Err(format!("`{text}`: a lot that is always open has no hours; 24:00 is only for closing"));
+            text.split_once('-').ok_or_else(|| fault("write 06:00-22:00, or nothing for a lot that is always open"))?;
+        let opens_min = minute_of_day(opens).map_err(|m| fault(&m))?;
+        let closes_min = minute_of_day(closes).map_err(|m| fault(&m))?;
+        if opens_min == DAY_MIN {
+            return Err(fault("24:00 is only for closing"));
+        }
+        if opens_min == closes_min || (opens_min, closes_min) == (0, DAY_MIN) {
+            return Err(fault("a lot that is always open has none"));
         }
         Ok(Hours { opens_min, closes_min })
     }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use tempfile::TempDir;
-use yiping_city::{City, OTHER};
+use yiping_city::{BusSettings, Calendar, City, OTHER};
 
 #[test]
 fn weihai_has_the_parts_the_wall_and_the_catalogue_speak_of() {
@@ -168,10 +168,157 @@ fn faults_name_the_file_and_the_line_or_field() {
 }
 
 #[test]
+fn faults_of_hours_calendar_tolerances_thresholds_and_rates_name_their_place() {
+    let lots = (
+        "lots.csv",
+        "capacity,floors\nL1,One,West,13.25,52.5,200,2",
+        "capacity,floors,hours\nL1,One,West,13.25,52.5,200,2,",
+    );
+    let (file, old, with_hours) = lots;
+    for (hours, word) in [("6-22", "6-22"), ("06:00-25:00", "25:00"), ("08:00-08:00", "always open")] {
+        let message = fault(file, old, &format!("{with_hours}{hours}"));
+        assert!(message.starts_with("lots.csv, line 2: hours ") && message.contains(word), "{message}");
+    }
+    // Written before `[wall]`, which is on line 8, so its own lines count from there.
+    let cases = [
+        ("[calendar]\nholidays = [\"2026-02-30\"]", "city.toml, line 9: ", "2026-02-30"),
+        ("[calendar]\nholidays = [\"20261001\"]", "city.toml, line 9: ", "20261001"),
+        ("[calendar]\nworkdays = [\"soon\"]", "city.toml, line 9: ", "soon"),
+        ("[calendar]\nholiday = []", "city.toml, line 9: ", "holiday"),
+        ("[calendar]\nworkdays = [\"2026-11-20\"]", "city.toml, calendar.workdays: ", "2026-11-20"),
+        (
+            "[calendar]\nworkdays = [\"2026-11-21\"]\nholidays = [\"2026-11-21\"]",
+            "city.toml, calendar.workdays: ",
+            "holidays too",
+        ),
+        ("[bus]\nearly_s = -60", "city.toml, line 9: ", "-60"),
+        ("[bus]\nlate_s = 3601", "city.toml, bus.late_s: ", "3601"),
+        ("[bus]\nservice_day_starts = \"4\"", "city.toml, bus.service_day_starts: ", "`4`"),
+        ("[bus]\nservice_day_starts = \"13:00\"", "city.toml, bus.service_day_starts: ", "noon"),
+        ("[[thresholds]]\nmetric = \"bus.a\"\nseverity = \"w\"", "city.toml, thresholds[0].limit: ", "off = true"),
+        (
+            "[[thresholds]]\nmetric = \"bus.a\"\nseverity = \"x\"\nlimit = 1",
+            "city.toml, thresholds[0].severity: ",
+            "`x`",
+        ),
+        (
+            "[[thresholds]]\nmetric = \"tram.a\"\nseverity = \"w\"\nlimit = 1",
+            "city.toml, thresholds[0].metric: ",
+            "tram.a",
+        ),
+        (
+            "[[thresholds]]\nmetric = \"bus.a\"\nseverity = \"w\"\nlimit = 1\nwhen = \"=\"",
+            "city.toml, thresholds[0].when: ",
+            "`=`",
+        ),
+        (
+            "[[thresholds]]\nmetric = \"bus.a\"\nseverity = \"w\"\nlimit = 1\nfor = \"5 min\"",
+            "city.toml, line 12: ",
+            "5 min",
+        ),
+        (
+            "[[thresholds]]\nmetric = \"bus.a\"\nseverity = \"w\"\nlimit = nan",
+            "city.toml, thresholds[0].limit: ",
+            "NaN",
+        ),
+        (
+            "[[thresholds]]\nmetric = \"bus.a\"\nseverity = \"w\"\nlimit = 2\nwhen = \">\"\nclear = 3",
+            "city.toml, thresholds[0].clear: ",
+            "good side",
+        ),
+        (
+            "[[surge]]\nmetric = \"bus.a\"\ncategory = \"Roads\"\nper_half_hour = 1",
+            "city.toml, surge[0].metric: ",
+            "bus.a",
+        ),
+        (&surge("Hats", "1", ""), "city.toml, surge[0].category: ", "Hats"),
+        (&surge("Roads", "0", ""), "city.toml, surge[0].per_half_hour: ", "above 0"),
+        (&surge("Roads", "1", "district = \"North\""), "city.toml, surge[0].district: ", "`North`"),
+        (&format!("{}\n{}", surge("Roads", "1", ""), surge("Roads", "2", "")), "city.toml, surge[1]: ", "twice"),
+    ];
+    for (text, place, word) in cases {
+        let message = fault("city.toml", "[wall]", &format!("{text}\n\n[wall]"));
+        assert!(message.starts_with(place) && message.contains(word), "{text}: {message}");
+    }
+    let message = fault("city.toml", "close_days = 5", "close_days = 367");
+    assert!(message.starts_with("city.toml, categories[0].close_days: "), "{message}");
+    // The same places without a fault.
+    let dir = tiny();
+    edit(dir.path(), file, old, &format!("{with_hours}06:00-22:00"));
+    let well = "[calendar]\nworkdays = [\"2026-11-21\"]\n[bus]\nlate_s = 3600\n\
+                [[thresholds]]\nmetric = \"bus.a\"\nseverity = \"w\"\nlimit = 2\nwhen = \">\"\nclear = 1\nfor = \"5m\"\n";
+    edit(dir.path(), "city.toml", "[wall]", &format!("{well}{}\n\n[wall]", surge("Roads", "1", "district = \"East\"")));
+    City::load(dir.path()).unwrap();
+}
+
+#[test]
+fn what_changes_rows_changes_the_hash_and_what_does_not_keeps_it() {
+    let dir = tiny();
+    let before = City::load(dir.path()).unwrap();
+    assert!(before.lot("L1").unwrap().hours.is_none());
+    edit(dir.path(), "city.toml", "[wall]", &format!("{}\n[wall]", surge("Roads", "1", "")));
+    edit(dir.path(), "city.toml", "[wall]", "[[thresholds]]\nmetric = \"bus.a\"\nseverity = \"w\"\nlimit = 2\n[wall]");
+    assert_eq!(City::load(dir.path()).unwrap().hash(), before.hash());
+    // The defaults, written out, are the same settings.
+    edit(
+        dir.path(),
+        "city.toml",
+        "[wall]",
+        "[bus]\nearly_s = 60\nlate_s = 300\nservice_day_starts = \"04:00\"\n[wall]",
+    );
+    assert_eq!(City::load(dir.path()).unwrap().hash(), before.hash());
+    let mut hashes = vec![before.hash()];
+    for (file, old, new) in [
+        ("city.toml", "late_s = 300", "late_s = 180"),
+        ("city.toml", "\"04:00\"", "\"03:00\""),
+        ("city.toml", "[wall]", "[calendar]\nholidays = [\"2026-11-20\"]\n[wall]"),
+        ("city.toml", "holidays =", "workdays = [\"2026-11-21\"]\nholidays ="),
+        ("city.toml", "close_days = 5", "close_days = 6"),
+        ("lots.csv", "floors\nL1,One,West,13.25,52.5,200,2", "floors,hours\nL1,One,West,13.25,52.5,200,2,06:00-22:00"),
+        ("lots.csv", "06:00-22:00", "06:00-02:00"),
+    ] {
+        edit(dir.path(), file, old, new);
+        let city = City::load(dir.path()).unwrap();
+        assert!(!hashes.contains(&city.hash()), "{new}");
+        hashes.push(city.hash());
+        let copy = City::from_text(&city.text()).unwrap();
+        assert_eq!(copy.text(), city.text());
+        assert_eq!((&copy.calendar, copy.bus), (&city.calendar, city.bus));
+        assert_eq!(copy.lot("L1").unwrap().hours, city.lot("L1").unwrap().hours);
+    }
+}
+
+#[test]
+fn a_text_from_before_hours_and_calendar_reads_as_it_did() {
+    let old = include_str!("texts/format1.json").trim_end();
+    let city = City::from_text(old).unwrap();
+    assert_eq!(city.text(), old);
+    assert!(city.lots.len() == 2 && city.lots.iter().all(|l| l.hours.is_none()));
+    assert_eq!(city.bus, BusSettings::default());
+    assert_eq!(city.calendar, Calendar::default());
+    // Weekends alone: from Friday, five working days later is Friday.
+    let friday =
+        "2026-11-20T09:00:00+01:00[Europe/Berlin]".parse::<jiff::Zoned>().unwrap().timestamp().as_millisecond();
+    assert_eq!(city.due_ms("hotline", "Roads", friday), Some(friday + 7 * 86_400_000));
+    assert_eq!(city.district_of_street("High"), Some("West"));
+}
+
+#[test]
 fn a_newer_or_broken_settings_text_is_refused() {
     assert!(City::from_text("{").unwrap_err().to_string().contains("line 1"));
     let newer = City::weihai().text().replacen("\"format\":1", "\"format\":2", 1);
     assert!(City::from_text(&newer).unwrap_err().to_string().contains("newer"));
+}
+
+fn surge(category: &str, rate: &str, more: &str) -> String {
+    format!("[[surge]]\nmetric = \"hotline.orders\"\ncategory = \"{category}\"\nper_half_hour = {rate}\n{more}")
+}
+
+/// What loading says after an edit.
+fn fault(file: &str, old: &str, new: &str) -> String {
+    let dir = tiny();
+    edit(dir.path(), file, old, new);
+    City::load(dir.path()).unwrap_err().to_string()
 }
 
 fn edit(dir: &Path, file: &str, old: &str, new: &str) {
@@ -203,6 +350,13 @@ stream = "bus"
 name = "Buses"
 serves = ["West", "East"]
 expected_s = 30
+
+[[categories]]
+stream = "hotline"
+name = "Roads"
+agency = "Works"
+response_h = 12
+close_days = 5
 "#,
     );
     write(
