@@ -89,6 +89,9 @@ pub struct Context<'a> {
     pub(crate) timers: &'a mut BTreeSet<Timer>,
     pub(crate) live: &'a mut Vec<LiveRow>,
     pub days: &'a Days,
+    /// The log time of the event at hand (I2): its `receivedtime`, else when the log took it in, else its own time. `None` for
+    /// timers.
+    pub log_time: Option<TimeMs>,
 }
 
 impl Context<'_> {

@@ -276,7 +276,9 @@ impl<D: Domain> Machine<D> {
         if !matches!(event.data, Data::SourceHeartbeat(_)) {
             self.core.last_event = self.core.last_event.max(Some(event.time));
             let Core { board, domain, timers, .. } = &mut self.core;
-            domain.apply(event, &mut Context { board, timers, live: &mut out.live, days: &self.days });
+            let context =
+                &mut Context { board, timers, live: &mut out.live, days: &self.days, log_time: Some(log_time) };
+            domain.apply(event, context);
         }
         self.move_on(input.offset, out);
     }
@@ -327,7 +329,7 @@ impl<D: Domain> Machine<D> {
         while let Some(timer) = self.core.timers.first().copied().filter(|timer| timer.at <= until) {
             self.core.timers.remove(&timer);
             let Core { board, domain, timers, .. } = &mut self.core;
-            domain.timer(timer, &mut Context { board, timers, live: &mut out.live, days: &self.days });
+            domain.timer(timer, &mut Context { board, timers, live: &mut out.live, days: &self.days, log_time: None });
         }
     }
 
@@ -447,7 +449,7 @@ impl<D: Domain> Machine<D> {
     /// The current state of every entity, after a restore.
     pub fn live(&mut self, out: &mut Output) {
         let Core { board, domain, timers, .. } = &mut self.core;
-        domain.live(&mut Context { board, timers, live: &mut out.live, days: &self.days });
+        domain.live(&mut Context { board, timers, live: &mut out.live, days: &self.days, log_time: None });
     }
 
     /// The next-ending windows as they stand (I10).
