@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What the parking figures must be, straight from Birmingham's CSV, by another road than the product's.
 
-    birmingham.py FILE [--step 1h] [--spans 1h,day] [--out ROWS.ndjson] [--format ndjson|csv]
+    birmingham.py FILE [--step 1h] [--spans 1h,day] [--day 2016-11-30] [--out ROWS.ndjson] [--counts COUNTS.json]
 
 Written from METRICS alone, with Python's own library; it shares no code with the services.
 
@@ -10,8 +10,13 @@ Written from METRICS alone, with Python's own library; it shares no code with th
   is clamped to 0...capacity; numerator and denominator are the integrals of occupied and capacity over the window, in
   ms. Levels lot and city (the sum of the lots).
 - parking.violations: snapshots above capacity or below 0, by window and lot, and for the city.
-- Windows [start, start + span); those that start on multiples of --step are written (the product has one a minute);
-  span `day` is the calendar day in the zone. A row wherever numerator or denominator is not 0.
+- Span `now`, every full minute: a lot is known while its last snapshot, at that instant or before, is younger than 60
+  minutes. parking.free_spaces = capacity - occupied, clamped; free_ratio = free / capacity; both by lot and for the city
+  (the sum of the known lots); full_lots: lots of the city with at least 98 % of capacity occupied.
+- The windows that start on multiples of --step are written (the product has one a minute); span `day` is the calendar
+  day in the zone. A row wherever numerator or denominator is not 0.
+- --day takes only the snapshots of one local day: `now` has a row for every lot and minute.
+- No entries and no exits are in the file: what needs them (turnover, stays) can have no row.
 - `yiping compute` ends with the last window that holds an event, so windows that begin after the file's newest event are
   left out; a live system goes on (the last states hold for an hour): --beyond keeps them.
 - Two different snapshots of a lot at the same time apply in the order of their ids. The id of an event without one is
@@ -23,23 +28,12 @@ import csv
 import datetime as dt
 import hashlib
 import json
-import sys
 from collections import defaultdict
 from zoneinfo import ZoneInfo
 
-HOLD_MS = 60 * 60 * 1000
-SPANS_MS = {"1m": 60_000, "5m": 300_000, "15m": 900_000, "30m": 1_800_000, "1h": 3_600_000}
+import windows
 
-
-def ms(moment):
-    """Exact milliseconds since 1970 of an aware datetime."""
-    gone = moment - dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)
-    return (gone.days * 86_400 + gone.seconds) * 1000 + gone.microseconds // 1000
-
-
-def stamp(at_ms):
-    moment = dt.datetime(1970, 1, 1) + dt.timedelta(milliseconds=at_ms)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+HOLD_MS = 60 * windows.MINUTE
 
 
 def event_id(feed, source, local, lot, capacity, occupied):
@@ -54,13 +48,15 @@ def event_id(feed, source, local, lot, capacity, occupied):
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def read(path, zone, feed, source):
+def read(path, zone, feed, source, day):
     """{lot: [(time_ms, id, capacity, occupied)]} in order, after the removal of exact repeats, and the counts."""
     counts = {"rows": 0, "above_capacity": 0, "negative": 0, "repeats": 0}
     after = {"above_capacity": 0, "negative": 0, "snapshots": 0, "same_time_different_content": 0}
     seen, lots = set(), defaultdict(list)
     with open(path, newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
+            if day is not None and not row["LastUpdated"].startswith(day):
+                continue
             lot, capacity, occupied = row["SystemCodeNumber"], int(row["Capacity"]), int(row["Occupancy"])
             above, negative = occupied > capacity, occupied < 0
             counts["rows"] += 1
@@ -76,7 +72,7 @@ def read(path, zone, feed, source):
             after["negative"] += negative
             local = dt.datetime.strptime(row["LastUpdated"], "%Y-%m-%d %H:%M:%S").replace(tzinfo=zone)
             number = event_id(feed, source, local, lot, capacity, occupied)
-            lots[lot].append((ms(local), number, capacity, occupied))
+            lots[lot].append((windows.ms(local), number, capacity, occupied))
     for snapshots in lots.values():
         snapshots.sort()
         pairs = zip(snapshots, snapshots[1:])
@@ -93,31 +89,13 @@ def steps(snapshots):
             yield at, until, min(max(occupied, 0), capacity), capacity
 
 
-def windows(begin, end, span, step_ms, zone):
-    """The windows of a span that touch [begin, end), as (start, end)."""
-    if span == "day":
-        day = dt.datetime.fromtimestamp(begin / 1000, zone).date()
-        while True:
-            start = ms(dt.datetime.combine(day, dt.time(), zone))
-            day += dt.timedelta(days=1)
-            if start >= end:
-                return
-            yield start, ms(dt.datetime.combine(day, dt.time(), zone))
-    else:
-        size = SPANS_MS[span]
-        start = (begin - size) // step_ms * step_ms + step_ms  # the first multiple of the step after begin - size
-        while start < end:
-            yield start, start + size
-            start += step_ms
-
-
 def figures(lots, spans, step_ms, zone):
     """{(metric, level, key, span, start, end): [numerator, denominator]}"""
     rows = defaultdict(lambda: [0, 0])
     for lot, snapshots in lots.items():
-        for span in spans:
+        for span in spans - {"now"}:
             for begin, until, occupied, capacity in steps(snapshots):
-                for start, end in windows(begin, until, span, step_ms, zone):
+                for start, end in windows.touching(begin, until, span, zone, step_ms):
                     shared = min(until, end) - max(begin, start)
                     for level, key in (("lot", lot), ("city", "city")):
                         row = rows["parking.occupancy_ratio", level, key, span, start, end]
@@ -126,12 +104,36 @@ def figures(lots, spans, step_ms, zone):
         if "1h" in spans:
             for at, _, capacity, occupied in snapshots:
                 if not 0 <= occupied <= capacity:
-                    for start, end in windows(at, at + 1, "1h", step_ms, zone):
+                    for start, end in windows.holding(at, "1h", zone, step_ms):
                         for level, key in (("lot", lot), ("city", "city")):
                             row = rows["parking.violations", level, key, "1h", start, end]
                             row[0] += 1
                             row[1] = 1
+    if "now" in spans:
+        rows.update(states(lots))
     return {key: row for key, row in rows.items() if row != [0, 0]}
+
+
+def states(lots):
+    """What is free at every full minute of the lots that are known then."""
+    rows = {}
+    newest = max(snapshots[-1][0] for snapshots in lots.values())
+    for at in windows.minutes(min(snapshots[0][0] for snapshots in lots.values()), newest):
+        free_all = capacity_all = full = 0
+        for lot, snapshots in lots.items():
+            last = max((s for s in snapshots if s[0] <= at), default=None)
+            if last is None or at >= last[0] + HOLD_MS:
+                continue
+            capacity, occupied = last[2], min(max(last[3], 0), last[2])
+            rows["parking.free_spaces", "lot", lot, "now", at, at] = [capacity - occupied, 1]
+            rows["parking.free_ratio", "lot", lot, "now", at, at] = [capacity - occupied, capacity]
+            free_all, capacity_all = free_all + capacity - occupied, capacity_all + capacity
+            full += 100 * occupied >= 98 * capacity
+        if capacity_all:
+            rows["parking.free_spaces", "city", "city", "now", at, at] = [free_all, 1]
+            rows["parking.free_ratio", "city", "city", "now", at, at] = [free_all, capacity_all]
+            rows["parking.full_lots", "city", "city", "now", at, at] = [full, 1]
+    return rows
 
 
 def main():
@@ -140,32 +142,24 @@ def main():
     arguments.add_argument("--zone", default="Europe/London")
     arguments.add_argument("--feed", default="birmingham-parking", help="name of the feed, part of every id")
     arguments.add_argument("--source", default="birmingham/parking")
-    arguments.add_argument("--spans", default="1h", help="of 1m,5m,15m,30m,1h,day")
+    arguments.add_argument("--spans", default="1h", help="of now,1m,5m,15m,30m,1h,day")
+    arguments.add_argument("--day", default=None, help="only the snapshots of this local day")
     arguments.add_argument("--step", default="1h", choices=["1m", "5m", "15m", "30m", "1h"])
     arguments.add_argument("--beyond", action="store_true", help="also windows that begin after the newest event")
     arguments.add_argument("--out", default=None, help="where the rows go; without it only the counts are printed")
-    arguments.add_argument("--format", default="ndjson", choices=["ndjson", "csv"])
+    arguments.add_argument("--counts", default=None, help="where the counts go, beside stderr")
     options = arguments.parse_args()
     zone = ZoneInfo(options.zone)
-    lots, counts, after = read(options.file, zone, options.feed, options.source)
-    print(json.dumps({"raw": counts, "lots": len(lots), "after_removal_of_repeats": after}), file=sys.stderr)
+    lots, counts, after = read(options.file, zone, options.feed, options.source, options.day)
+    said = {"raw": counts, "lots": len(lots), "after_removal_of_repeats": after}
+    windows.told(said | {"accepted": after["snapshots"], "duplicates": counts["repeats"]}, options.counts)
     if options.out is None:
         return
-    rows = figures(lots, options.spans.split(","), SPANS_MS[options.step], zone)
+    rows = figures(lots, set(options.spans.split(",")), windows.SIZE[options.step], zone)
     newest = max(snapshots[-1][0] for snapshots in lots.values())
     if not options.beyond:
         rows = {key: row for key, row in rows.items() if key[4] <= newest}
-    columns = ["metric", "level", "key", "span", "window_start", "window_end", "numerator", "denominator"]
-    with sys.stdout if options.out == "-" else open(options.out, "w", encoding="utf-8", newline="") as out:
-        table = csv.writer(out)
-        if options.format == "csv":
-            table.writerow(columns)
-        for (metric, level, key, span, start, end), (numerator, denominator) in sorted(rows.items()):
-            row = [metric, level, key, span, stamp(start), stamp(end), numerator, denominator]
-            if options.format == "csv":
-                table.writerow(row)
-            else:
-                out.write(json.dumps(dict(zip(columns, row)), ensure_ascii=False) + "\n")
+    windows.write(options.out, rows)
 
 
 if __name__ == "__main__":
