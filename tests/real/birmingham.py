@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What the parking figures must be, straight from Birmingham's CSV, by another road than the product's.
 
-    birmingham.py FILE [--step 1h] [--spans 1h,day] [--day 2016-11-30] [--out ROWS.ndjson] [--counts COUNTS.json]
+    birmingham.py FILE [--step 1h] [--spans 1h,day] [--only 2016-11-30] [--out ROWS.ndjson] [--counts COUNTS.json]
 
 Written from METRICS alone, with Python's own library; it shares no code with the services.
 
@@ -15,7 +15,7 @@ Written from METRICS alone, with Python's own library; it shares no code with th
   (the sum of the known lots); full_lots: lots of the city with at least 98 % of capacity occupied.
 - The windows that start on multiples of --step are written (the product has one a minute); span `day` is the calendar
   day in the zone. A row wherever numerator or denominator is not 0.
-- --day takes only the snapshots of one local day: `now` has a row for every lot and minute.
+- --only takes the snapshots whose local time begins so, a day or a month: `now` has a row for every lot and minute.
 - No entries and no exits are in the file: what needs them (turnover, stays) can have no row.
 - `yiping compute` ends with the last window that holds an event, so windows that begin after the file's newest event are
   left out; a live system goes on (the last states hold for an hour): --beyond keeps them.
@@ -48,14 +48,14 @@ def event_id(feed, source, local, lot, capacity, occupied):
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def read(path, zone, feed, source, day):
+def read(path, zone, feed, source, only):
     """{lot: [(time_ms, id, capacity, occupied)]} in order, after the removal of exact repeats, and the counts."""
     counts = {"rows": 0, "above_capacity": 0, "negative": 0, "repeats": 0}
     after = {"above_capacity": 0, "negative": 0, "snapshots": 0, "same_time_different_content": 0}
     seen, lots = set(), defaultdict(list)
     with open(path, newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
-            if day is not None and not row["LastUpdated"].startswith(day):
+            if not row["LastUpdated"].startswith(only):
                 continue
             lot, capacity, occupied = row["SystemCodeNumber"], int(row["Capacity"]), int(row["Occupancy"])
             above, negative = occupied > capacity, occupied < 0
@@ -143,14 +143,14 @@ def main():
     arguments.add_argument("--feed", default="birmingham-parking", help="name of the feed, part of every id")
     arguments.add_argument("--source", default="birmingham/parking")
     arguments.add_argument("--spans", default="1h", help="of now,1m,5m,15m,30m,1h,day")
-    arguments.add_argument("--day", default=None, help="only the snapshots of this local day")
+    arguments.add_argument("--only", default="", help="the snapshots whose local time begins so")
     arguments.add_argument("--step", default="1h", choices=["1m", "5m", "15m", "30m", "1h"])
     arguments.add_argument("--beyond", action="store_true", help="also windows that begin after the newest event")
     arguments.add_argument("--out", default=None, help="where the rows go; without it only the counts are printed")
     arguments.add_argument("--counts", default=None, help="where the counts go, beside stderr")
     options = arguments.parse_args()
     zone = ZoneInfo(options.zone)
-    lots, counts, after = read(options.file, zone, options.feed, options.source, options.day)
+    lots, counts, after = read(options.file, zone, options.feed, options.source, options.only)
     said = {"raw": counts, "lots": len(lots), "after_removal_of_repeats": after}
     windows.told(said | {"accepted": after["snapshots"], "duplicates": counts["repeats"]}, options.counts)
     if options.out is None:

@@ -8,9 +8,9 @@ JSONEachRow` (columns of city.metrics; times RFC 3339 in UTC, or as ClickHouse w
 
 Compared are all figures that A states: numerator and denominator, where given also n and value, of every (metric, level,
 span) that A has, on the windows that start on A's grid; what else B holds (other metrics, other minutes) is passed over.
-Whole numbers exactly, others but for the last digits of a float (deviations and waits: to 1 in a million, percentiles: to
-1 %, the catalogue's own limit). A
-window that only one side has is a difference, unless it says nothing (0 of 0; a count of 0).
+Whole numbers exactly, others but for the last digits of a float (deviations and excess waits: to 1 in a million,
+percentiles: to 1 %, the catalogue's own limit). A window that only one side has is a difference, unless it says nothing
+(0 of 0; a count of 0).
 
 --absent: metrics that B must have no row of. --counts: the file's counts as the script told them; --said: what `yiping
 compute` printed; accepted and duplicates must agree, and nothing may be late, quarantined or rejected.
@@ -141,7 +141,7 @@ def main():
     arguments.add_argument("--absent", default="", help="metrics that B must have no row of")
     arguments.add_argument("--counts", default=None, help="the file's counts, as its script wrote them")
     arguments.add_argument("--said", default=None, help="what the product said of the events")
-    arguments.add_argument("--show", type=int, default=20, help="differences shown")
+    arguments.add_argument("--show", type=int, default=2, help="differences shown of each metric, level and span")
     options = arguments.parse_args()
     a, twice_a, _ = read(options.a)
     grid = grids(a)
@@ -157,7 +157,8 @@ def main():
             counts[group]["equal"] += 1
             continue
         counts[group]["only A" if right is None else "only B" if left is None else "differ"] += 1
-        differences.append(words(key, left, right))
+        if counts[group].total() - counts[group]["equal"] <= options.show:
+            differences.append(words(key, left, right))
     columns = ["equal", "differ", "only A", "only B"]
     totals = ["A numerator", "B numerator", "A denominator", "B denominator"]
     head = "".join(f"{c:>8}" for c in columns) + f"{'grid':>8}" + "".join(f"{'Σ ' + t:>17}" for t in totals)
@@ -172,13 +173,12 @@ def main():
     for name, twice in (("A", twice_a), ("B", twice_b)):
         if twice:
             differences.append(f"{twice} rows of {name} repeat the identity of another")
-    for line in differences[: options.show]:
+    for line in differences:
         print(line)
-    if len(differences) > options.show:
-        print(f"... and {len(differences) - options.show} more")
     if not a:
         print("A holds nothing to compare")
-    sys.exit(1 if differences or not a else 0)
+    differ = any(found.total() != found["equal"] for found in counts.values())
+    sys.exit(1 if differ or differences or not a else 0)
 
 
 if __name__ == "__main__":
