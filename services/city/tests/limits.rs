@@ -129,6 +129,17 @@ fn the_profile_overrides_a_limit_where_it_says_so_and_nowhere_else() {
 }
 
 #[test]
+fn of_two_overrides_of_a_series_the_last_counts() {
+    let mut city = City::weihai();
+    let mut later = city.thresholds[0].clone();
+    later.keys = vec!["经开区".to_owned()];
+    later.limit = Some(0.9);
+    city.thresholds.push(later);
+    let limit = |key: &str| city.threshold("parking.occupancy_ratio", "w", "15m", "district", key).unwrap().limit;
+    assert_eq!((limit("经开区"), limit("临港区")), (Some(0.9), Some(0.85)));
+}
+
+#[test]
 fn a_category_without_history_has_a_rate_and_districts_share_it() {
     let city = City::weihai();
     for category in &city.categories {
