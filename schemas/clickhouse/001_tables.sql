@@ -253,10 +253,48 @@ CREATE TABLE IF NOT EXISTS city.breaches
     closed_at Nullable(DateTime64(3, 'UTC')),
     value     Nullable(Float64),
     threshold Float64,
-    revision  UInt64
+    revision  UInt64,
+    -- made of what identifies it: whoever finds it gives it the same one
+    id        String,
+    -- the worst value so far; `value` is the one that opened it
+    worst     Nullable(Float64),
+    -- the department that acts, and what it does
+    owner     String,
+    action    String
 )
 ENGINE = ReplacingMergeTree(revision)
 ORDER BY (metric, level, key, span, severity, opened_at)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1;
+
+-- What `watch` remembers of a series that is or was beyond a limit: since when, and the open breach.
+CREATE TABLE IF NOT EXISTS city.watch_states
+(
+    stream    LowCardinality(String),
+    rule      String,
+    level     LowCardinality(String),
+    key       String,
+    span      LowCardinality(String),
+    since     Nullable(DateTime64(3, 'UTC')),
+    opened_at Nullable(DateTime64(3, 'UTC')),
+    value     Nullable(Float64),
+    worst     Nullable(Float64),
+    threshold Nullable(Float64),
+    seen      DateTime64(3, 'UTC'),
+    revision  UInt64
+)
+ENGINE = ReplacingMergeTree(revision)
+ORDER BY (stream, rule, level, key, span)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1;
+
+-- Up to which window end `watch` has judged a stream's figures.
+CREATE TABLE IF NOT EXISTS city.watch_marks
+(
+    stream   LowCardinality(String),
+    until    DateTime64(3, 'UTC'),
+    revision UInt64
+)
+ENGINE = ReplacingMergeTree(revision)
+ORDER BY stream
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1;
 
 -- Checkpoints (I4): segments by content, a manifest after them. Segments come compressed.
@@ -290,3 +328,4 @@ SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_aft
 -- Columns that tables made by an earlier version don't have.
 ALTER TABLE city.metric_rows ADD COLUMN IF NOT EXISTS num2 Int64 CODEC(ZSTD) AFTER n, ADD COLUMN IF NOT EXISTS den2 Int64 CODEC(ZSTD) AFTER num2;
 ALTER TABLE city.metric_latest_rows ADD COLUMN IF NOT EXISTS num2 Int64 AFTER n, ADD COLUMN IF NOT EXISTS den2 Int64 AFTER num2;
+ALTER TABLE city.breaches ADD COLUMN IF NOT EXISTS id String, ADD COLUMN IF NOT EXISTS worst Nullable(Float64), ADD COLUMN IF NOT EXISTS owner String, ADD COLUMN IF NOT EXISTS action String;

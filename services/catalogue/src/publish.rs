@@ -88,7 +88,7 @@ impl Entry {
                 let numerator = wait(sums.num, sums.den) * self.num_scale;
                 let denominator = wait(sums.num2, sums.den2) * self.den_scale;
                 let enough = sums.n >= self.min_n && sums.den != 0 && sums.den2 != 0;
-                Figure { value: enough.then(|| numerator - denominator), numerator, denominator, n: sums.n }
+                Figure { value: enough.then_some(numerator - denominator), numerator, denominator, n: sums.n }
             }
             Value::Percentile => {
                 let value = quantile(&sums.hist, self.per_mille()).filter(|_| sums.n >= self.min_n);

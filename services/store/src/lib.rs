@@ -22,6 +22,7 @@ pub mod libchdb;
 mod migrate;
 mod read;
 mod rows;
+mod watch;
 mod write;
 
 pub use checkpoint::{Checkpoint, CheckpointId, NewestCheckpoint, Parts, PrunePolicy, Pruned, Unreadable};
@@ -32,3 +33,4 @@ pub use rows::{
     Batch, ConfigRow, DerivedDef, ExpectedSource, GenerationRow, HealedRow, LateRow, LatestMark, LatestMetricRow,
     LiveRow, MetricConstant, MetricDef, MetricKind, MetricRow, RejectRow, SourceRow, StatusRow,
 };
+pub use watch::{BreachRow, FinalFigure, WatchState};

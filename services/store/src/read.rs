@@ -118,8 +118,13 @@ pub struct Breach {
     pub opened_at_ms: i64,
     #[serde(rename = "closed_at")]
     pub closed_at_ms: Option<i64>,
+    /// When it opened.
     pub value: Option<f64>,
     pub threshold: f64,
+    pub id: String,
+    pub worst: Option<f64>,
+    pub owner: String,
+    pub action: String,
 }
 
 /// Rows of an answer when a [`MetricFilter`] doesn't say.
@@ -217,19 +222,19 @@ impl Store {
         .await
     }
 
-    async fn read<R: RowOwned + RowRead>(&self, sql: &str) -> Result<Vec<R>> {
+    pub(crate) async fn read<R: RowOwned + RowRead>(&self, sql: &str) -> Result<Vec<R>> {
         self.answer(self.bounded(sql)).await
     }
 
     /// Where ClickHouse itself is not to be heard, we give up a moment after it would have.
-    async fn answer<R: RowOwned + RowRead>(&self, query: Query) -> Result<Vec<R>> {
+    pub(crate) async fn answer<R: RowOwned + RowRead>(&self, query: Query) -> Result<Vec<R>> {
         let patience = self.options().read_timeout + Duration::from_secs(2);
         let answer = tokio::time::timeout(patience, query.fetch_all()).await;
         Ok(answer.unwrap_or(Err(clickhouse::error::Error::TimedOut))?)
     }
 
     /// ClickHouse gives up after the read timeout, and works no longer for who has gone.
-    fn bounded(&self, sql: &str) -> Query {
+    pub(crate) fn bounded(&self, sql: &str) -> Query {
         let seconds = self.options().read_timeout.as_secs().max(1);
         self.client().query(sql).with_setting("max_execution_time", seconds.to_string())
     }

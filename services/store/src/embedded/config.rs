@@ -8,9 +8,11 @@ use super::{Credentials, EmbeddedError, credentials::write_private};
 
 /// What `yiping_reader` may read: the contract's views, and the tables under them (views run with the caller's rights). Not the
 /// checkpoints, which hold state that nobody reads by hand.
-const READABLE: [&str; 27] = [
+const READABLE: [&str; 30] = [
     "metrics",
     "metrics_latest",
+    "metrics_merged",
+    "metrics_latest_merged",
     "generations",
     "configs",
     "bus_latest",
@@ -20,6 +22,7 @@ const READABLE: [&str; 27] = [
     "stream_status",
     "source_status",
     "breaches",
+    "watch_states",
     "rejects",
     "metric_rows",
     "metric_latest_rows",

@@ -3,7 +3,7 @@
 use tokio_util::sync::CancellationToken;
 use yiping_store::{Batch, ExpectedSource, LiveRow, RejectRow, SourceRow};
 
-use crate::{T0, constants, defs, shared, store, store_or_skip};
+use crate::{T0, constants, defs, derived, shared, store, store_or_skip};
 
 pub fn expected() -> Vec<ExpectedSource> {
     let source = |source: &str| ExpectedSource { stream: "bus".into(), source: source.into(), expected_s: 30 };
@@ -129,7 +129,10 @@ async fn the_views_have_the_contracts_columns() {
             "stream partition generation watermark time last_event frontier accepted rejected late duplicates quarantined",
         ),
         ("source_status", "source stream last_event last_contact expected_s state"),
-        ("breaches", "metric level key span severity opened_at closed_at value threshold revision"),
+        (
+            "breaches",
+            "metric level key span severity opened_at closed_at value threshold revision id worst owner action",
+        ),
     ];
     for (view, columns) in columns {
         let told = ask(&format!("DESCRIBE city.{view}")).await.unwrap();
@@ -169,14 +172,14 @@ async fn a_second_migration_writes_nothing_and_a_removed_constant_is_none() {
         None => return,
     };
     let store = store(server.url(), server.writer());
-    store.migrate(&defs(), &[], &constants(), &expected()).await.unwrap();
+    store.migrate(&defs(), &derived(), &constants(), &expected()).await.unwrap();
     let written = store.rows_total();
-    store.migrate(&defs(), &[], &constants(), &expected()).await.unwrap();
+    store.migrate(&defs(), &derived(), &constants(), &expected()).await.unwrap();
     assert_eq!(store.rows_total(), written);
     let extra = yiping_store::MetricConstant { metric: "m".into(), level: "city".into(), key: "k".into(), den: 3 };
     let dens = "SELECT den FROM city.metric_constants FINAL WHERE metric = 'm'";
-    store.migrate(&defs(), &[], &[constants(), vec![extra.clone()]].concat(), &expected()).await.unwrap();
+    store.migrate(&defs(), &derived(), &[constants(), vec![extra.clone()]].concat(), &expected()).await.unwrap();
     assert_eq!(ask(dens).await.unwrap(), "3\n");
-    store.migrate(&defs(), &[], &constants(), &expected()).await.unwrap();
+    store.migrate(&defs(), &derived(), &constants(), &expected()).await.unwrap();
     assert_eq!(ask(dens).await.unwrap(), "\\N\n");
 }

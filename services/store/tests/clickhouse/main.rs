@@ -17,7 +17,7 @@ use std::{
 };
 
 use yiping_store::{
-    Batch, GenerationRow, MetricConstant, MetricDef, MetricKind, MetricRow, StatusRow, Store, StoreOptions,
+    Batch, DerivedDef, GenerationRow, MetricConstant, MetricDef, MetricKind, MetricRow, StatusRow, Store, StoreOptions,
     embedded::{Credentials, EmbeddedOptions, Server, run_child_if_asked},
     libchdb,
 };
@@ -62,7 +62,7 @@ fn shared() -> Option<&'static Server> {
             Some(in_a_runtime(async {
                 let server = Server::start(options(folder, library)).await.unwrap();
                 store(server.url(), server.writer())
-                    .migrate(&defs(), &[], &constants(), &live::expected())
+                    .migrate(&defs(), &derived(), &constants(), &live::expected())
                     .await
                     .unwrap();
                 server
@@ -105,6 +105,13 @@ fn defs() -> Vec<MetricDef> {
         value_scale: scales.2,
         quantile: if kind == MetricKind::Percentile { 0.95 } else { 0.0 },
     };
+    let rare = [
+        def("merge", "deviation", MetricKind::Deviation, (0.001, 0.001, 1.0)),
+        def("merge", "excess_s", MetricKind::Excess, (0.001, 0.001, 1.0)),
+        def("merge", "oldest_s", MetricKind::Age, (0.001, 1.0, 1.0)),
+        MetricDef { min_n: 0, ..def("merge", "minutes_to_full", MetricKind::TimeTo, (1.0, 0.2, 1.0)) },
+        MetricDef { min_n: 0, ..def("merge", "turnover", MetricKind::PerLevel, (1.0, 1.0, 1.0)) },
+    ];
     streams
         .iter()
         .flat_map(|stream| {
@@ -118,7 +125,20 @@ fn defs() -> Vec<MetricDef> {
                 def(stream, "wait_p95_s", MetricKind::Percentile, (1.0, 1.0, 0.001)),
             ]
         })
+        .chain(rare)
         .collect()
+}
+
+/// How many lots will be full within the quarter of an hour.
+fn derived() -> Vec<DerivedDef> {
+    vec![DerivedDef {
+        metric: "merge.filling".into(),
+        of: "merge.minutes_to_full".into(),
+        level: "lot".into(),
+        span: "5m".into(),
+        when: "<".into(),
+        limit: 15.0,
+    }]
 }
 
 fn constants() -> Vec<MetricConstant> {

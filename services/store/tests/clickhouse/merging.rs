@@ -51,6 +51,67 @@ async fn i8_two_partitions_merge_into_one_row_of_each_kind() {
     assert_eq!((merged.window_start_ms, merged.window_end_ms), (T0 - 15 * MINUTE, T0));
 }
 
+#[tokio::test]
+async fn i8_figures_of_four_sums_and_of_the_oldest_merge_exactly() {
+    let store = store_or_skip!();
+    let four = |metric: &str, partition, (num, den, num2, den2, n)| MetricRow {
+        num2,
+        den2,
+        ..row(metric, T0, partition, 7, (num, den, n))
+    };
+    let rows = vec![
+        // differences −100, 100, 0 s here, −200 and 200 s there; planned 600 s each: sd √20,000 = 141.42 s, mean 600 s
+        four("merge.deviation", 0, (0, 1_800_000, 20_000_000_000, 0, 3)),
+        four("merge.deviation", 1, (0, 1_200_000, 80_000_000_000, 0, 2)),
+        // headways 300 and 900 s here, three of 600 s there, where 600 s were planned: actual
+        // (90,000 + 810,000 + 3 · 360,000) / (2 · 3,000) = 330 s, planned 5 · 360,000 / 6,000 = 300 s
+        four("merge.excess_s", 0, (900_000_000_000, 1_200_000, 720_000_000_000, 1_200_000, 2)),
+        four("merge.excess_s", 1, (1_080_000_000_000, 1_800_000, 1_080_000_000_000, 1_800_000, 3)),
+        // two wait since 90 s and 30 s here, nobody there
+        row("merge.oldest_s", T0, 0, 7, (T0 - 90_000, 5, 2)),
+        row("merge.oldest_s", T0, 1, 7, (0, 8, 0)),
+        // 40 + 20 free, 30 − 10 more taken in 5 minutes: 4 a minute
+        row("merge.minutes_to_full", T0, 0, 7, (40, 30, 9)),
+        row("merge.minutes_to_full", T0, 1, 7, (20, -10, 9)),
+        row("merge.turnover", T0, 0, 7, (150, 40, 40)),
+        row("merge.turnover", T0, 1, 7, (50, 10, 10)),
+    ];
+    write(&store, &metrics("merge", rows)).await;
+    let figures = async |metric: &str| {
+        let row = the_one(&store, metric).await;
+        (row.value, row.numerator, row.denominator, row.n)
+    };
+    let (value, sd, mean, n) = figures("merge.deviation").await;
+    assert!((sd - 141.421_356).abs() < 1e-6 && (value.unwrap() - sd / 600.0).abs() < 1e-12, "{sd} {value:?}");
+    assert_eq!((mean, n), (600.0, 5));
+    assert_eq!(figures("merge.excess_s").await, (Some(30.0), 330.0, 300.0, 5));
+    assert_eq!(figures("merge.oldest_s").await, (Some(90.0), 90.0, 1.0, 2));
+    assert_eq!(figures("merge.minutes_to_full").await, (Some(15.0), 60.0, 4.0, 18));
+    assert_eq!(figures("merge.turnover").await, (Some(0.25), 50.0, 200.0, 50));
+}
+
+#[tokio::test]
+async fn what_is_made_of_merged_rows_is_counted_at_each_full_minute() {
+    let store = store_or_skip!();
+    let lot = |key: &str, window_end_ms, partition, sums| MetricRow {
+        level: "lot".into(),
+        key: key.into(),
+        span: "5m".into(),
+        ..row("merge.minutes_to_full", window_end_ms, partition, 7, sums)
+    };
+    let rows = vec![
+        lot("a", T0 + MINUTE, 0, (20, 10, 3)),        // 20 free, 2 a minute: 10 minutes
+        lot("b", T0 + MINUTE, 1, (300, 10, 3)),       // 150 minutes
+        lot("c", T0 + MINUTE, 1, (20, -10, 3)),       // empties: no value
+        lot("a", T0 + MINUTE + 30_000, 0, (1, 9, 3)), // no full minute
+    ];
+    write(&store, &metrics("merge", rows)).await;
+    let made = the_one(&store, "merge.filling").await;
+    assert_eq!((made.value, made.numerator, made.denominator, made.n), (Some(1.0), 1.0, 1.0, 2));
+    assert_eq!((&*made.level, &*made.key, &*made.span), ("city", "city", "now"));
+    assert_eq!((made.window_start_ms, made.window_end_ms), (T0 + MINUTE, T0 + MINUTE));
+}
+
 /// As the spec of the buckets says, written once more.
 fn bucket(value: u64) -> u16 {
     if value < 128 {
