@@ -54,6 +54,16 @@ impl<State: Default, Step> Default for Timeline<State, Step> {
     }
 }
 
+impl<State, Step> Timeline<State, Step> {
+    /// The same timeline in other types: state as an older format kept it.
+    #[must_use]
+    pub fn map<S, T>(self, state: impl Fn(State) -> S, step: impl Fn(Step) -> T) -> Timeline<S, T> {
+        let Timeline { base, settled, steps, tip } = self;
+        let steps = steps.into_iter().map(|(order, kept)| (order, step(kept))).collect();
+        Timeline { base: state(base), settled, steps, tip: state(tip) }
+    }
+}
+
 impl<State: Clone + PartialEq + Default, Step: Clone> Timeline<State, Step> {
     /// The newest state.
     #[must_use]

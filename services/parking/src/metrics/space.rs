@@ -1,79 +1,67 @@
-//! `parking.free_spaces` and `parking.occupancy_ratio`: what follows from a lot's state, as changes of level.
+//! `parking.free_spaces`, `parking.free_ratio` and `parking.full_lots`: what is free now.
 //!
 //! Free spaces count lots (or floors) that are known as their denominator, so that a full lot (0 of 1) differs from a silent one
-//! (nothing). The occupancy integral adds up occupied and capacity space-milliseconds; its n counts steps.
+//! (nothing).
 
-use yiping_event::TimeMs;
-use yiping_window::{Context, KeyId, Level, timeline::Sign};
+use yiping_window::{Board, KeyId, Level, MetricId};
 
-use crate::entity::{Lot, Lots, Space};
+use crate::{
+    entity::lot::{Change, Lot},
+    metrics::{Moves, Shifts, Sums},
+};
 
-pub fn changed(lots: &Lots, before: &Lot, after: &Lot, time: TimeMs, heard: i64, out: &mut Sign<'_, '_>) {
-    let Some((context, sign)) = out.counting() else {
-        return;
-    };
-    let at = |lot: &Lot| {
-        lot.key
-            .zip(lot.district)
-            .map(|(key, district)| [(Level::City, lots.everywhere), (Level::District, district), (Level::Lot, key)])
-    };
-    let (was, is) = (before.total(), after.total());
-    match (at(before), at(after)) {
-        (Some(there), Some(here)) if there != here => {
-            shift(lots, context, &there, time, difference(was, Space::default()), 0, sign);
-            shift(lots, context, &here, time, difference(Space::default(), is), heard, sign);
+#[derive(Clone, Copy, Debug)]
+pub struct Space {
+    free_spaces: Option<MetricId>,
+    free_ratio: Option<MetricId>,
+    full_lots: Option<MetricId>,
+}
+
+impl Space {
+    pub fn of(board: &Board) -> Self {
+        Space {
+            free_spaces: board.metric("parking.free_spaces"),
+            free_ratio: board.metric("parking.free_ratio"),
+            full_lots: board.metric("parking.full_lots"),
         }
-        (_, Some(here)) => shift(lots, context, &here, time, difference(was, is), heard, sign),
-        (_, None) => {}
     }
-    let Some(metric) = lots.metrics.free_spaces else {
-        return;
-    };
-    let mut floors: Vec<KeyId> = before.floors().chain(after.floors()).collect();
+
+    pub fn changed(&self, change: &Change<'_>, moves: &Moves, shifts: &mut Shifts<'_, '_>) {
+        if let Some(metric) = self.free_spaces {
+            shifts.state(metric, moves, 3, free(change.before), free(change.after), 0);
+            floors(metric, change, shifts);
+        }
+        if let Some(metric) = self.free_ratio {
+            shifts.state(metric, moves, 3, ratio(change.before), ratio(change.after), 0);
+        }
+        if let Some(metric) = self.full_lots {
+            shifts.state(metric, moves, 2, full(change.before), full(change.after), 0);
+        }
+    }
+}
+
+fn free(lot: &Lot) -> Sums {
+    let space = lot.total();
+    (space.free(), i64::from(space.live))
+}
+
+fn ratio(lot: &Lot) -> Sums {
+    let space = lot.counted();
+    (space.free(), space.capacity)
+}
+
+fn full(lot: &Lot) -> Sums {
+    let space = lot.counted();
+    (i64::from(space.is_full()), i64::from(space.live))
+}
+
+fn floors(metric: MetricId, change: &Change<'_>, shifts: &mut Shifts<'_, '_>) {
+    let mut floors: Vec<KeyId> = change.before.floors().chain(change.after.floors()).collect();
     floors.sort_unstable();
     floors.dedup();
     for floor in floors {
-        let change = difference(before.floor(floor), after.floor(floor));
-        if change != Change::default() {
-            context.shift(metric, &[(Level::Floor, floor)], time, sign * change.free, sign * change.known, 0);
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Change {
-    free: i64,
-    known: i64,
-    occupied: i64,
-    capacity: i64,
-}
-
-fn difference(was: Space, is: Space) -> Change {
-    Change {
-        free: is.free() - was.free(),
-        known: i64::from(is.live) - i64::from(was.live),
-        occupied: is.occupied - was.occupied,
-        capacity: is.capacity - was.capacity,
-    }
-}
-
-fn shift(
-    lots: &Lots,
-    context: &mut Context<'_>,
-    at: &[(Level, KeyId)],
-    time: TimeMs,
-    change: Change,
-    heard: i64,
-    sign: i64,
-) {
-    if let Some(metric) = lots.metrics.free_spaces
-        && (change.free != 0 || change.known != 0)
-    {
-        context.shift(metric, at, time, sign * change.free, sign * change.known, 0);
-    }
-    if let Some(metric) = lots.metrics.occupancy_ratio
-        && (change.occupied != 0 || change.capacity != 0 || heard != 0)
-    {
-        context.shift(metric, at, time, sign * change.occupied, sign * change.capacity, sign * heard);
+        let (was, is) = (change.before.floor(floor), change.after.floor(floor));
+        let difference = (is.free() - was.free(), i64::from(is.live) - i64::from(was.live));
+        shifts.shift(metric, &[(Level::Floor, floor)], difference, 0);
     }
 }
