@@ -1,33 +1,39 @@
-//! Buses: positions and stop events become punctuality, speed and who is online.
+//! Buses: positions, calls at stops and trips become the figures of a bus network.
 //!
 //! | file | stage |
 //! | --- | --- |
-//! | `entity.rs` | a vehicle: its fixes in event-time order, which of them are believed, what follows from each |
-//! | `metrics/online.rs` `metrics/speed.rs` | figures that follow from a vehicle's fixes |
-//! | `metrics/on_time.rs` | figures that follow from a departure alone |
+//! | `entity/vehicle.rs` | a vehicle: its fixes in event-time order, which of them are believed |
+//! | `entity/departures.rs` | a stop of a route and direction: its departures, and the headways between them |
+//! | `entity/visits.rs` | a vehicle's arrivals at and departures from stops, in pairs |
+//! | `entity/trip.rs` | a trip of a service day: due, started, cancelled |
+//! | `metrics/online.rs` `speed.rs` | figures that follow from a vehicle's believed fixes |
+//! | `metrics/fix_age.rs` `load.rs` `on_time.rs` | figures that follow from an event alone |
+//! | `metrics/headway.rs` `dwell.rs` `dispatch.rs` | figures that follow from departures, visits, trips |
 //!
-//! Pure: no clock, no log, no store (I1).
+//! Pure: no clock, no log, no store (I1). What is kept, and for how long (I9), each file of `entity` says.
 
 mod entity;
 mod metrics;
 
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
-use yiping_city::{City, gcj02_to_wgs84};
-use yiping_event::{Code, Data, Datum, Event, Reject, TimeMs, bus::StopKind};
+use yiping_city::City;
+use yiping_event::{Code, Data, Event, Reject, TimeMs, bus::StopKind};
 use yiping_window::{
-    Board, Context, Domain, EntityId, KeyId, LiveRow, NoKey, Order, Settings, Table, Timeline, dedup::ByEntity,
-    domain::Timer, span::Days,
+    Board, Context, Domain, EntityId, KeyId, Level, NoKey, Settings, Table, Timeline, dedup::ByEntity, domain::Timer,
+    span::Days,
 };
 
-use entity::{Fix, Vehicle, Vehicles};
-use metrics::{Metrics, on_time};
+use entity::{
+    departures::{self, Departures},
+    trip::{self, Trip},
+    vehicle::{self, Fix, Vehicle, Vehicles},
+    visits::{self, Visits},
+};
+use metrics::Metrics;
 
-/// The service day starts at 04:00: a night bus belongs to the evening before.
-const SERVICE_DAY_MS: i64 = 4 * 60 * 60 * 1_000;
-
-/// A vehicle without a fix for this long is forgotten; what it contributed stays.
+/// A vehicle that nothing was heard of for so long behind the horizon is forgotten; what it contributed stays.
 const FORGET_MS: i64 = 48 * 60 * 60 * 1_000;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -35,6 +41,15 @@ pub struct Bus {
     vehicles: Table<Timeline<Vehicle, Fix>>,
     /// Newest departure of each vehicle that told its delay, by the routes that it drives.
     delays: Table<TimeMs>,
+    /// By route, direction and stop.
+    #[serde(default)]
+    departures: Table<Departures>,
+    /// By vehicle and route.
+    #[serde(default)]
+    visits: Table<Visits>,
+    /// By route, trip and service day.
+    #[serde(default)]
+    trips: Table<Trip>,
     #[serde(skip)]
     setup: Option<Setup>,
 }
@@ -48,15 +63,31 @@ pub struct V1 {
 
 impl From<V1> for Bus {
     fn from(old: V1) -> Self {
-        Bus { vehicles: Table::without_keys(old.vehicles), delays: Table::without_keys(old.delays), setup: None }
+        Bus { vehicles: Table::without_keys(old.vehicles), delays: Table::without_keys(old.delays), ..Bus::default() }
     }
 }
 
+/// What follows from the settings.
 #[derive(Debug)]
-struct Setup {
-    city: Arc<City>,
-    fold: Vehicles,
+pub(crate) struct Setup {
+    city: City,
+    /// Service days: a night bus belongs to the evening before.
+    service_days: Days,
     metrics: Metrics,
+    /// The key of the city level.
+    everywhere: KeyId,
+}
+
+impl Setup {
+    /// The levels at which something on a route counts.
+    fn route(&self, route: KeyId) -> [(Level, KeyId); 2] {
+        [(Level::City, self.everywhere), (Level::Route, route)]
+    }
+
+    /// The levels at which something on a route at a place counts.
+    fn place(&self, route: KeyId, district: KeyId) -> [(Level, KeyId); 3] {
+        [(Level::City, self.everywhere), (Level::Route, route), (Level::District, district)]
+    }
 }
 
 impl Domain for Bus {
@@ -64,11 +95,9 @@ impl Domain for Bus {
 
     fn configure(&mut self, settings: &Settings, board: &mut Board) -> Result<(), String> {
         let city = City::from_text(&settings.profile).map_err(|error| error.to_string())?;
-        let metrics = Metrics::of(board);
-        let service_days = Days::starting_at(city.zone.clone(), SERVICE_DAY_MS);
-        let everywhere = board.keys.intern("city");
-        self.setup =
-            Some(Setup { city: Arc::new(city), fold: Vehicles { metrics, service_days, everywhere }, metrics });
+        let service_days = Days::starting_at(city.zone.clone(), city.bus.service_day_start_ms);
+        let (metrics, everywhere) = (Metrics::of(board), board.keys.intern("city"));
+        self.setup = Some(Setup { city, service_days, metrics, everywhere });
         Ok(())
     }
 
@@ -76,7 +105,7 @@ impl Domain for Bus {
         let (Data::BusPosition(position), Some(setup)) = (&event.data, &self.setup) else {
             return Ok(());
         };
-        let (lon, lat) = wgs84(position);
+        let (lon, lat) = vehicle::wgs84(position);
         if setup.city.contains(lon, lat) {
             return Ok(());
         }
@@ -87,53 +116,38 @@ impl Domain for Bus {
         let Some(setup) = &self.setup else { return };
         match &event.data {
             Data::BusPosition(position) => {
-                let (lon, lat) = wgs84(position);
-                let district = setup.city.district_of(lon, lat);
-                let fix = Fix {
-                    lon_e7: (lon * 1e7).round() as i32, // within ±180° by its schema: fits
-                    lat_e7: (lat * 1e7).round() as i32,
-                    route: context.key(&position.route_id),
-                    district: context.key(district),
-                };
-                let id = EntityId::of(&[&position.vehicle_id]);
-                let vehicle = self.vehicles.entry(id, event.key(), Timeline::default);
-                let before = vehicle.newest();
-                let order = Order::of(event);
-                vehicle.insert(&setup.fold, order, fix, context);
-                if before.is_none_or(|newest| newest < order) {
-                    context.live(LiveRow {
-                        kind: "vehicle",
-                        key: position.vehicle_id.to_string(),
-                        time: event.time,
-                        gone: false,
-                        attrs: serde_json::json!({
-                            "route_id": position.route_id, "direction": position.direction, "lon": lon, "lat": lat,
-                            "speed_kmh": position.speed_kmh, "district": district,
-                        })
-                        .to_string(),
-                    });
+                vehicle::seen(setup, &mut self.vehicles, event, position, context);
+            }
+            Data::BusStop(stop) => {
+                visits::called(setup, &mut self.visits, event, stop, context);
+                if stop.event == StopKind::Departed {
+                    setup.metrics.on_time.departed(setup, stop, event.time, context);
+                    vehicle::note_delay(&mut self.delays, event, stop, context);
+                    departures::departed(setup, &mut self.departures, event, stop, context);
                 }
             }
-            Data::BusStop(stop) if stop.event == StopKind::Departed => {
-                if let Some(scheduled) = stop.scheduled_time {
-                    on_time::departed(setup.metrics, setup.fold.everywhere, stop, event.time, scheduled, context);
-                    self.note_delay(stop, event, scheduled, context);
-                }
-            }
+            Data::BusTrip(trip) => trip::said(setup, &mut self.trips, event, trip, context),
             _ => {}
         }
     }
 
-    fn timer(&mut self, _: Timer, _: &mut Context<'_>) {}
+    fn timer(&mut self, timer: Timer, context: &mut Context<'_>) {
+        if let Some(setup) = &self.setup {
+            trip::deadline(setup, &mut self.trips, timer, context); // the only thing that waits
+        }
+    }
 
     fn settle(&mut self, horizon: TimeMs) {
         let Some(setup) = &self.setup else { return };
         for vehicle in self.vehicles.values_mut() {
-            vehicle.settle(&setup.fold, horizon.0);
+            vehicle.settle(&Vehicles(setup), horizon.0);
         }
         let forgotten = TimeMs(horizon.0 - FORGET_MS);
         self.vehicles.retain(|vehicle| vehicle.newest().is_some_and(|newest| newest.time > forgotten));
         self.delays.retain(|departed| *departed > forgotten);
+        self.departures.retain(|departures| departures.settle(horizon));
+        self.visits.retain(|visits| visits.settle(horizon));
+        self.trips.retain(|trip| trip.matters(horizon));
     }
 
     fn live(&self, _: &mut Context<'_>) {
@@ -142,51 +156,13 @@ impl Domain for Bus {
 
     fn scatter(self, place: &dyn Fn(&str) -> usize, into: &mut [Self]) -> Result<(), NoKey> {
         self.vehicles.scatter(place, into, |bus| &mut bus.vehicles)?;
-        self.delays.scatter(place, into, |bus| &mut bus.delays)
+        self.delays.scatter(place, into, |bus| &mut bus.delays)?;
+        self.departures.scatter(place, into, |bus| &mut bus.departures)?;
+        self.visits.scatter(place, into, |bus| &mut bus.visits)?;
+        self.trips.scatter(place, into, |bus| &mut bus.trips)
     }
 
-    fn key_of(&self, _: &Timer) -> Option<&str> {
-        None // nothing of a bus waits for a deadline
+    fn key_of(&self, timer: &Timer) -> Option<&str> {
+        self.trips.key(timer.entity)
     }
-}
-
-impl Bus {
-    fn note_delay(
-        &mut self,
-        stop: &yiping_event::bus::Stop<'_>,
-        event: &Event<'_>,
-        scheduled: TimeMs,
-        context: &mut Context<'_>,
-    ) {
-        let departed = event.time;
-        let id = EntityId::of(&[&stop.vehicle_id, &stop.route_id]);
-        let newest = self.delays.entry(id, event.key(), || departed);
-        if departed < *newest {
-            return;
-        }
-        *newest = departed;
-        let delay_s = (departed.0 - scheduled.0) / 1_000;
-        context.live(LiveRow {
-            kind: "bus_delay",
-            key: stop.vehicle_id.to_string(),
-            time: departed,
-            gone: false,
-            attrs: serde_json::json!({ "delay_s": delay_s, "route_id": stop.route_id, "stop_id": stop.stop_id })
-                .to_string(),
-        });
-    }
-}
-
-/// The gateway has converted positions already; offline and in a log that others write they may still be shifted.
-fn wgs84(position: &yiping_event::bus::Position<'_>) -> (f64, f64) {
-    match position.datum {
-        Some(Datum::Gcj02) => gcj02_to_wgs84(position.lon, position.lat),
-        _ => (position.lon, position.lat),
-    }
-}
-
-/// The levels a vehicle's fix counts at.
-fn levels(everywhere: KeyId, route: KeyId, district: KeyId) -> [(yiping_window::Level, KeyId); 3] {
-    use yiping_window::Level;
-    [(Level::City, everywhere), (Level::Route, route), (Level::District, district)]
 }
