@@ -1,6 +1,7 @@
 //! The metric catalogue as data: what `schemas/metrics.toml` says of each metric, and the one formula that turns merged sums into
 //! a published figure. It must not know where rows come from or go to.
 
+mod markdown;
 mod publish;
 mod threshold;
 

@@ -90,6 +90,9 @@ pub struct Threshold {
     /// Spans over which it is judged; all when absent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub spans: Vec<String>,
+    /// Hours of the day in which it is judged, in the city's time: `06:00-22:00`; always when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hours: Option<String>,
     pub source: String,
     /// The department that acts.
     pub owner: String,

@@ -232,6 +232,10 @@ struct Verdict {
 fn verdict(rule: &Rule, figure: &Figure, of: Option<Option<f64>>, past: &Past, city: &City) -> Option<Verdict> {
     let value = figure.value.filter(|value| value.is_finite())?;
     let threshold = &rule.threshold;
+    if rule.hours.is_some_and(|hours| !hours.open_at(figure.end, &city.zone)) {
+        // nobody expects anything now
+        return Some(Verdict { value, threshold: threshold.limit, beyond: false, back: true });
+    }
     let judged = |limit: f64, clear: Option<f64>| {
         let beyond = threshold.when.holds(value, limit);
         let back = clear.map_or(!beyond, |clear| !threshold.when.holds(value, clear));

@@ -7,6 +7,7 @@
 //! | `judge.rs` | final figures in, breaches out: a state machine, pure |
 //! | `store.rs` | where figures come from and breaches go to |
 //! | `run.rs` | batch after batch, as time moves |
+//! | `offline.rs` | the same over rows of `compute` |
 //! | `gauges.rs` | the newest merged figures for alert rules |
 //!
 //! Only final figures are judged, each window once, as it stood when it became final: a correction that comes later rewrites
@@ -16,6 +17,7 @@
 
 mod gauges;
 mod judge;
+mod offline;
 mod past;
 mod rules;
 mod run;
@@ -23,6 +25,7 @@ mod store;
 
 pub use gauges::{DEFAULT_MOST_SERIES, Gauges};
 pub use judge::{Breach, Figure, Judge, Outcome, Remembered, SeriesId, State, breach_id};
+pub use offline::breaches;
 pub use past::{Baseline, DAY_MS, DAYS, Past, Wanted, expected};
 pub use rules::{Rule, RuleError, Rules};
 pub use run::{WatchDeps, run};

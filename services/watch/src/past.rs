@@ -8,7 +8,7 @@ pub const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 pub const DAYS: i64 = 28;
 
 /// With fewer days than these nothing is expected from the past.
-const FEWEST: usize = 14;
+pub(crate) const FEWEST: usize = 14;
 
 /// A figure whose past is wanted: metric, level, key, span, window end (ms).
 pub type Wanted = (String, String, String, String, i64);
@@ -35,8 +35,11 @@ impl Baseline {
         let mean = values.iter().sum::<f64>() / n;
         let variance = values.iter().map(|value| (value - mean) * (value - mean)).sum::<f64>() / n;
         let middle = values.len() / 2;
-        let median =
-            if values.len() % 2 == 0 { f64::midpoint(values[middle - 1], values[middle]) } else { values[middle] };
+        let median = if values.len().is_multiple_of(2) {
+            f64::midpoint(values[middle - 1], values[middle])
+        } else {
+            values[middle]
+        };
         Some(Baseline { samples: values.len(), mean, sigma: variance.sqrt(), median })
     }
 }

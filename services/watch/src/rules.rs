@@ -1,7 +1,7 @@
 //! What is judged: every threshold of the catalogue, as the city's profile has it.
 
 use yiping_catalogue::{Catalogue, Derived, Entry, Severity, Threshold, When};
-use yiping_city::{City, ThresholdOverride};
+use yiping_city::{City, Hours, ThresholdOverride};
 
 /// A threshold of the profile that nothing can be judged by.
 #[derive(Debug, thiserror::Error, PartialEq)]
@@ -26,6 +26,8 @@ pub struct Rule {
     pub keys: Vec<String>,
     pub spans: Vec<String>,
     pub for_ms: i64,
+    /// When it is judged; always when absent.
+    pub hours: Option<Hours>,
     pub threshold: Threshold,
 }
 
@@ -94,6 +96,7 @@ fn rule(entry: &Entry, threshold: Threshold, keys: Vec<String>, number: usize) -
         keys,
         spans,
         for_ms: threshold.for_ms().map_err(fault)?,
+        hours: threshold.hours.as_deref().map(str::parse).transpose().map_err(fault)?,
         threshold,
     })
 }

@@ -82,17 +82,20 @@ impl Watch {
             archive.write(stream, &crate::Outcome::default(), until).await?;
             return Ok(());
         };
-        if self.streams.get(stream).is_none_or(|(_, known)| *known != mark) {
-            // just started, or another instance has judged meanwhile
-            let mut judge = Judge::new(stream, rules);
-            judge.recall(archive.states(stream).await?);
-            self.streams.insert(stream.to_owned(), (judge, mark));
-        }
-        let Some((judge, mark)) = self.streams.get_mut(stream) else { return Ok(()) };
+        // out of the table as long as what it finds isn't stored: after a failure it is what the store says
+        let (mut judge, mut mark) = match self.streams.remove(stream).filter(|(_, known)| *known == mark) {
+            Some(known) => known,
+            None => {
+                // just started, or another instance has judged meanwhile
+                let mut judge = Judge::new(stream, rules);
+                judge.recall(archive.states(stream).await?);
+                (judge, mark)
+            }
+        };
         let wanted = rules.figures(stream);
-        while *mark < until {
-            let end = until.min(*mark + BATCH_MS);
-            let figures = archive.figures(&wanted, *mark, end).await?;
+        while mark < until {
+            let end = until.min(mark + BATCH_MS);
+            let figures = archive.figures(&wanted, mark, end).await?;
             let is_count = |metric: &str| catalogue.entry(metric).is_some_and(|entry| entry.value == Value::Count);
             let (counts, others): (Vec<_>, Vec<_>) =
                 judge.wants(&figures).into_iter().partition(|one| is_count(&one.0));
@@ -123,9 +126,10 @@ impl Watch {
                 }
             }
             archive.write(stream, &outcome, end).await?;
-            *mark = end;
+            mark = end;
             gauges.judged(stream, end);
         }
+        self.streams.insert(stream.to_owned(), (judge, mark));
         Ok(())
     }
 

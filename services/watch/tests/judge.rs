@@ -183,3 +183,14 @@ fn what_is_heard_of_no_more_is_closed_after_two_hours() {
     assert_eq!(told(&judge.judge(&[], &Past::new(), &city, 100 * MINUTE)), []);
     assert_eq!(told(&judge.judge(&[], &Past::new(), &city, 136 * MINUTE)), [(10, Some(136))]);
 }
+
+#[test]
+fn nobody_is_woken_by_buses_that_sleep() {
+    // 30 % of the fleet online is judged from 07:00 to 19:00 of the city (23:00 to 11:00 UTC): it opens five minutes into the day
+    // and closes when the day ends
+    let (mut judge, city) = judge("bus");
+    let online = |minute| figure("bus.online_ratio", "city", "city", "now", minute, Some(0.3));
+    let six = (20_777 * 24 + 22) * 60; // 06:00 in Weihai
+    let figures: Vec<Figure> = (six..six + 14 * 60).map(online).collect();
+    assert_eq!(told(&judged(&mut judge, &city, &figures)), [(six + 65, Some(six + 13 * 60))]);
+}

@@ -24,6 +24,7 @@ use yiping_store::{
     libchdb,
 };
 use yiping_wall::{WallDeps, WallOptions};
+use yiping_watch::{DEFAULT_MOST_SERIES, Gauges, Rules, WatchDeps};
 
 use crate::{
     cli::RunArgs,
@@ -100,6 +101,7 @@ impl Process {
     pub async fn build(config: Config, parts: &[Part]) -> anyhow::Result<Self> {
         let city = Arc::new(city(&config)?);
         let catalogue = Arc::new(Catalogue::builtin()?);
+        Rules::new(&catalogue, &city)?;
         let wants = |part: Part| parts.contains(&part);
         let listeners = Listeners {
             admin: bind(config.admin.listen, "admin.listen").await?,
@@ -194,6 +196,7 @@ impl Process {
         for part in parts {
             match part {
                 Part::Wall => self.start_wall(),
+                Part::Watch => self.start_watch()?,
                 Part::Domain(Stream::Bus) => self.start_domain::<yiping_bus::Bus>(Stream::Bus)?,
                 Part::Domain(Stream::Parking) => self.start_domain::<yiping_parking::Parking>(Stream::Parking)?,
                 Part::Domain(Stream::Hotline) => self.start_domain::<yiping_hotline::Hotline>(Stream::Hotline)?,
@@ -273,6 +276,21 @@ impl Process {
             options: WallOptions::default(),
         };
         self.life.spawn("wall", DRAIN, |cancel| yiping_wall::serve(listener, deps, cancel));
+    }
+
+    fn start_watch(&mut self) -> anyhow::Result<()> {
+        let rules = Rules::new(&self.catalogue, &self.city)?;
+        let gauges = Gauges::new(&self.registry, &self.catalogue, &self.city, DEFAULT_MOST_SERIES)?;
+        let deps = WatchDeps {
+            archive: Arc::new(self.clickhouse.writer.clone()),
+            catalogue: Arc::clone(&self.catalogue),
+            city: Arc::clone(&self.city),
+            rules,
+            gauges,
+            health: self.health.part("watch"),
+        };
+        self.life.spawn("watch", DRAIN, |cancel| yiping_watch::run(deps, cancel));
+        Ok(())
     }
 
     fn start_gateway(&mut self) -> anyhow::Result<()> {

@@ -2,6 +2,7 @@
 
 mod compute;
 mod feed;
+mod judge;
 mod log;
 mod simulate;
 mod upkeep;
@@ -20,6 +21,7 @@ use crate::{
 
 pub use compute::compute;
 pub use feed::{feed_test, replay};
+pub use judge::judge;
 pub use log::log_export;
 pub use simulate::simulate;
 pub use upkeep::{heal, rebuild, relocate};
@@ -35,7 +37,8 @@ pub fn targets() -> anyhow::Result<()> {
 pub fn check(args: ConfigArgs) -> anyhow::Result<()> {
     let config = Config::load(args.config.as_deref())?;
     config.check()?;
-    assembly::city(&config)?;
+    let city = assembly::city(&config)?;
+    yiping_watch::Rules::new(&yiping_catalogue::Catalogue::builtin()?, &city)?;
     writeln!(std::io::stdout(), "the configuration is good")?;
     Ok(())
 }

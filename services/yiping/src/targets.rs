@@ -7,6 +7,7 @@ use yiping_event::Stream;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     Domain(Stream),
+    Watch,
     Wall,
     Gateway,
 }
@@ -18,12 +19,13 @@ pub struct Target {
 }
 
 /// Parts in the order in which they start; they stop in the reverse: what lets events in goes first.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 8] = [
     Target {
         name: "all",
         does: "the whole system",
         parts: &[
             Part::Wall,
+            Part::Watch,
             Part::Domain(Stream::Bus),
             Part::Domain(Stream::Parking),
             Part::Domain(Stream::Hotline),
@@ -48,6 +50,11 @@ pub const TARGETS: [Target; 7] = [
         parts: &[Part::Domain(Stream::Hotline)],
     },
     Target { name: "elder", does: "12349: calls by category, SOS cases", parts: &[Part::Domain(Stream::Elder)] },
+    Target {
+        name: "watch",
+        does: "thresholds over merged figures: breaches, gauges for alert rules",
+        parts: &[Part::Watch],
+    },
     Target { name: "wall", does: "the city's screen and its API", parts: &[Part::Wall] },
 ];
 
@@ -55,6 +62,7 @@ impl Part {
     pub fn needs(self) -> &'static [&'static str] {
         match self {
             Part::Domain(_) => &["log", "clickhouse"],
+            Part::Watch => &["clickhouse"],
             Part::Wall => &["clickhouse", "wall.listen"],
             Part::Gateway => &["log", "clickhouse", "gateway.listen"],
         }
@@ -97,7 +105,7 @@ mod tests {
     fn a_target_named_twice_runs_once_and_the_gateway_starts_last() {
         let names: Vec<String> = ["gateway", "all", "bus"].map(str::to_owned).into();
         let parts = parts(&names).unwrap();
-        assert_eq!(parts.len(), 6);
+        assert_eq!(parts.len(), 7);
         assert_eq!(parts.last(), Some(&Part::Gateway));
     }
 }

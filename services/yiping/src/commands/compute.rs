@@ -61,7 +61,7 @@ fn report(computed: &Computed) {
 }
 
 /// The lines of all files in order; every file is opened first, so that a wrong name is told before work begins.
-fn lines(files: Vec<PathBuf>) -> anyhow::Result<impl Iterator<Item = io::Result<Vec<u8>>>> {
+pub fn lines(files: Vec<PathBuf>) -> anyhow::Result<impl Iterator<Item = io::Result<Vec<u8>>>> {
     let mut readers: Vec<Box<dyn BufRead>> = Vec::new();
     for path in files {
         readers.push(if path.as_os_str() == "-" {
