@@ -1,23 +1,36 @@
-//! `elder.calls`: calls offered, by category and district, placed where they were offered.
+//! `elder.calls`: calls offered, by category and district. `elder.connect_ratio`: answered / offered. Both placed where the call was
+//! offered.
 
-use yiping_window::{Context, KeyId, Level};
+use yiping_window::{Board, Context, Level, MetricId};
 
-use super::Metrics;
+use super::Places;
 use crate::entity::Call;
 
-/// Counts a call (`sign` 1) or takes back what it counted before (−1).
-pub fn count(metrics: Metrics, everywhere: KeyId, elsewhere: KeyId, call: &Call, sign: i64, context: &mut Context<'_>) {
-    let (Some(metric), Some(placed), Some(category)) = (metrics.calls, call.placed(), call.category()) else {
-        return;
-    };
-    let district = call.district().unwrap_or(elsewhere);
-    let both = format!("{}/{}", context.board.keys.name(district), context.board.keys.name(category));
-    let both = context.key(&both);
-    let at = [
-        (Level::City, everywhere),
-        (Level::District, district),
-        (Level::Category, category),
-        (Level::DistrictCategory, both),
-    ];
-    context.add(metric, &at, placed, sign, 0, sign);
+#[derive(Debug)]
+pub struct Calls {
+    calls: Option<MetricId>,
+    connect_ratio: Option<MetricId>,
+}
+
+impl Calls {
+    pub fn of(board: &Board) -> Self {
+        Calls { calls: board.metric("elder.calls"), connect_ratio: board.metric("elder.connect_ratio") }
+    }
+
+    /// Counts a call (`sign` 1) or takes back what it counted before (−1).
+    pub fn count(&self, places: Places, call: &Call, sign: i64, context: &mut Context<'_>) {
+        let (Some(placed), Some(category)) = (call.placed(), call.category()) else {
+            return;
+        };
+        let [city, district, category] = places.category(call.district(), category);
+        if let Some(metric) = self.calls {
+            let both = format!("{}/{}", context.board.keys.name(district.1), context.board.keys.name(category.1));
+            let both = (Level::DistrictCategory, context.key(&both));
+            context.add(metric, &[city, district, category, both], placed, sign, 0, sign);
+        }
+        if let Some(metric) = self.connect_ratio.filter(|_| call.complete) {
+            let answered = sign * i64::from(call.answered());
+            context.add(metric, &[city, district, category], placed, answered, sign, sign);
+        }
+    }
 }
