@@ -1,42 +1,9 @@
-//! The 12345 hotline by hand: small logs, and the arithmetic that their figures must come to.
+//! Calls, placed where they were offered: load, connect ratio, waits, hang-ups.
 
-#[path = "../../../tests/golden/figures.rs"]
-mod figures;
-
-use serde_json::{Value, json};
-use yiping_event::Stream;
+use serde_json::json;
 use yiping_hotline::Hotline;
 
-use figures::{Figure, Figures, Log, assert_any_order, assert_catalogued};
-
-fn log() -> Log {
-    Log::of(Stream::Hotline)
-}
-
-fn call(id: &str, event: &str) -> Value {
-    json!({"call_id": id, "event": event, "district": "环翠区"})
-}
-
-fn waited(id: &str, event: &str, wait_s: f64) -> Value {
-    json!({"call_id": id, "event": event, "district": "环翠区", "wait_s": wait_s})
-}
-
-fn city(figures: &Figures, metric: &str, span: &str, end: &str) -> Option<Figure> {
-    figures.get(metric, "city", "city", span, end)
-}
-
-fn count(n: i64) -> Option<Figure> {
-    Some((Some(n as f64), n as f64, 1.0, n))
-}
-
-/// Every row's digits but its revision.
-fn digits(figures: &Figures) -> Vec<(String, String, String, &'static str, Figure)> {
-    let row = |row: &yiping_runner::OfflineRow| {
-        let figure = (row.value, row.numerator, row.denominator, row.n);
-        (row.metric.clone(), row.key.clone(), row.window_end.clone(), row.span, figure)
-    };
-    figures.rows.iter().map(row).collect()
-}
+use crate::{call, city, count, digits, few, figures::assert_any_order, log, ratio, waited};
 
 #[test]
 fn calls_count_where_they_were_offered() {
@@ -244,7 +211,107 @@ fn i8_the_order_in_which_calls_come_changes_no_digit() {
 }
 
 #[test]
-fn every_metric_of_the_catalogue_speaks_at_its_levels_and_spans_and_no_other() {
-    let log = log().at("10:00:00", "call", call("a", "offered")).at("10:00:20", "call", waited("a", "answered", 20.0));
-    assert_catalogued(Stream::Hotline, &log.figures::<Hotline>());
+fn answered_within_15_s_is_answered_at_once() {
+    // six offered: waits of 14.999, 15, 15.001 and 60 s, one hang-up after 5 s, one still waiting: 2 of 6
+    let mut log = log();
+    for id in ["a", "b", "c", "d", "e", "f"] {
+        log = log.at("10:00:00", "call", call(id, "offered"));
+    }
+    for (id, at, wait) in [("a", "10:00:14.999", 14.999), ("b", "10:00:15", 15.0), ("c", "10:00:15.001", 15.001)] {
+        log = log.at(at, "call", waited(id, "answered", wait));
+    }
+    log = log.at("10:01:00", "call", call("d", "answered")); // untold: 60 s from its offer on
+    let figures = log.at("10:00:05", "call", waited("e", "abandoned", 5.0)).figures::<Hotline>();
+    assert_eq!(city(&figures, "hotline.answer_15s_ratio", "30m", "10:30:00"), ratio(2.0, 6.0));
+    assert_eq!(city(&figures, "hotline.answer_15s_ratio", "24h", "21T10:00:00"), ratio(2.0, 6.0));
+    assert_eq!(figures.get("hotline.answer_15s_ratio", "district", "环翠区", "30m", "10:30:00"), ratio(2.0, 6.0));
+}
+
+#[test]
+fn blank_is_not_zero_a_wait_that_nobody_knows_is_none_of_15_s() {
+    // its offer is lost and its answer tells no wait: it counts at 10:00, not as answered at once, and has no part in the mean
+    let figures = log().at("10:00:00", "call", call("a", "answered")).figures::<Hotline>();
+    assert_eq!(city(&figures, "hotline.answer_15s_ratio", "30m", "10:30:00"), few(0.0, 1.0));
+    assert_eq!(city(&figures, "hotline.connect_ratio", "30m", "10:30:00"), few(1.0, 1.0));
+    assert_eq!(city(&figures, "hotline.wait_mean_s", "30m", "10:30:00"), None);
+}
+
+#[test]
+fn the_mean_wait_is_that_of_answered_calls() {
+    // 10 + 20 + 30 + 40 s and, revised when a late answer comes, 50 s: 150 s / 5 = 30 s. A hang-up after 500 s says nothing
+    let mut log = log();
+    for (id, wait) in [("a", 10.0), ("b", 20.0), ("c", 30.0), ("d", 40.0)] {
+        log = log.at("10:00:00", "call", call(id, "offered")).at("10:01:00", "call", waited(id, "answered", wait));
+    }
+    log = log.at("10:00:00", "call", call("e", "offered")).at("10:09:00", "call", waited("x", "abandoned", 500.0));
+    let four = log.clone().tick("11:00:00").figures::<Hotline>();
+    assert_eq!(city(&four, "hotline.wait_mean_s", "30m", "10:30:00"), Some((None, 100.0, 4.0, 4)));
+    let five = log.tick("11:00:00").at("10:00:50", "call", waited("e", "answered", 50.0)).figures::<Hotline>();
+    assert_eq!(city(&five, "hotline.wait_mean_s", "30m", "10:30:00"), Some((Some(30.0), 150.0, 5.0, 5)));
+    let district = five.get("hotline.wait_mean_s", "district", "环翠区", "30m", "10:30:00");
+    assert_eq!(district, Some((Some(30.0), 150.0, 5.0, 5)));
+}
+
+#[test]
+fn who_hangs_up_within_10_s_may_have_dialled_wrongly() {
+    // eight offered: one hangs up after 10 s (not counted), one after 10.001 s, one after 40 s; three answered, one hangs up nobody
+    // knows when, one waits: 2 of 8 − 1 = 7
+    let mut log = log();
+    for id in ["a", "b", "c", "d", "e", "f", "h"] {
+        log = log.at("10:00:00", "call", call(id, "offered"));
+    }
+    log = log
+        .at("10:00:10", "call", waited("a", "abandoned", 10.0))
+        .at("10:00:10.001", "call", call("b", "abandoned"))
+        .at("10:00:40", "call", waited("c", "abandoned", 40.0))
+        .at("10:02:00", "call", call("g", "abandoned"));
+    for id in ["d", "e", "f"] {
+        log = log.at("10:00:05", "call", waited(id, "answered", 5.0));
+    }
+    let figures = log.figures::<Hotline>();
+    assert_eq!(city(&figures, "hotline.abandon_ratio", "30m", "10:30:00"), ratio(2.0, 7.0));
+    assert_eq!(figures.get("hotline.abandon_ratio", "district", "环翠区", "30m", "10:30:00"), ratio(2.0, 7.0));
+    assert_eq!(city(&figures, "hotline.calls", "5m", "10:05:00"), count(8));
+}
+
+#[test]
+fn a_negative_duration_is_no_wait() {
+    // answered 20 s before it was offered (two clocks): connected, with no wait; and hung up before it was offered: no hang-up
+    // within 10 s, nor one after more
+    let figures = log()
+        .at("10:00:20", "call", call("a", "offered"))
+        .at("10:00:00", "call", call("a", "answered"))
+        .at("10:00:20", "call", call("b", "offered"))
+        .at("10:00:00", "call", call("b", "abandoned"))
+        .figures::<Hotline>();
+    assert_eq!(city(&figures, "hotline.connect_ratio", "30m", "10:30:00"), few(1.0, 2.0));
+    assert_eq!(city(&figures, "hotline.wait_mean_s", "30m", "10:30:00"), None);
+    assert_eq!(city(&figures, "hotline.answer_15s_ratio", "30m", "10:30:00"), few(0.0, 2.0));
+    assert_eq!(city(&figures, "hotline.abandon_ratio", "30m", "10:30:00"), few(0.0, 2.0));
+}
+
+#[test]
+fn i5_a_settled_call_counts_once_whatever_comes_after() {
+    // as above: counted at 10:02 and settled there. An offer of 10:06 moves nothing, and a hang-up that came before the answer (also
+    // told late) neither takes back nor counts what the offer would have moved
+    let answered = log().at("10:10:00", "call", waited("a", "answered", 480.0)).tick("21T10:05:10");
+    let after = answered
+        .clone()
+        .at("10:06:00", "call", call("a", "offered"))
+        .at("10:09:00", "call", waited("a", "abandoned", 180.0))
+        .tick("21T10:06:00")
+        .figures::<Hotline>();
+    assert_eq!(city(&after, "hotline.calls", "day", "21T00:00:00"), count(1));
+    assert_eq!(city(&after, "hotline.connect_ratio", "24h", "21T10:00:00"), few(1.0, 1.0));
+}
+
+#[test]
+fn i5_a_call_that_no_window_took_counts_when_its_offer_places_it_in_one() {
+    // the horizon stands at 10:00:05. Answered at 10:01 after 2 min: placed at 09:59, too late. Its offer says 10:00:30
+    let log = log().at("21T10:00:10", "call", call("a", "ended")).tick("21T10:00:10");
+    let log = log.at("10:01:00", "call", waited("a", "answered", 120.0));
+    let before = log.clone().tick("21T10:00:20").figures::<Hotline>();
+    assert_eq!(city(&before, "hotline.calls", "1h", "11:00:00"), None);
+    let after = log.at("10:00:30", "call", call("a", "offered")).tick("21T10:00:20").figures::<Hotline>();
+    assert_eq!(city(&after, "hotline.calls", "1h", "11:00:00"), count(1));
 }
