@@ -22,6 +22,15 @@ impl Severity {
             Severity::Critical => "c",
         }
     }
+
+    /// As breaches say it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Severity::Warning => "warning",
+            Severity::Critical => "critical",
+        }
+    }
 }
 
 /// On which side of a limit a value is beyond it.

@@ -16,6 +16,9 @@ use crate::source::{Metric, Source, Vehicle};
 use crate::view::{Known, MetricKey, StoreView};
 use crate::{WallOptions, now};
 
+/// What changes every second; all other levels are told every ten seconds (I10), and there are very many of them.
+const EVERY_TICK: [&str; 2] = ["city", "district"];
+const ALL_EVERY: u32 = 10;
 const SPARK_SPAN_MS: i64 = 4 * 3600 * 1000;
 
 pub(crate) struct Poller {
@@ -36,9 +39,9 @@ impl Poller {
         let mut every = tokio::time::interval(self.options.tick);
         // A slow store is asked less often, not in bursts.
         every.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
+        for tick in (0..ALL_EVERY).cycle() {
             every.tick().await;
-            let known = self.ask().await;
+            let known = self.ask(tick == 0).await;
             self.known.send_modify(|kept| *kept = Known { spark: Arc::clone(&kept.spark), ..known });
         }
     }
@@ -61,11 +64,12 @@ impl Poller {
         }
     }
 
-    async fn ask(&self) -> Known {
+    /// `all`: figures of all levels.
+    async fn ask(&self, all: bool) -> Known {
         let old = self.known.borrow().clone();
         let (source, profile) = (&self.source, &self.profile);
         let (metrics, progress, contacts, vehicles, lots, sos, breaches) = tokio::join!(
-            self.answer("latest", source.latest()),
+            self.answer("latest", source.latest((!all).then_some(&EVERY_TICK))),
             self.answer("streams", source.streams()),
             self.answer("sources", source.sources()),
             self.answer("vehicles", source.vehicles()),
@@ -73,10 +77,18 @@ impl Poller {
             self.answer("sos", source.sos()),
             self.answer("breaches", source.breaches()),
         );
+        let metrics = metrics.map(|rows| {
+            let mut rows = by_key(rows);
+            if !all {
+                let others = old.metrics.iter().filter(|(key, _)| !EVERY_TICK.contains(&key.1.as_str()));
+                rows.extend(others.map(|(key, row)| (key.clone(), row.clone())));
+            }
+            rows
+        });
         let figures = metrics.is_some() && progress.is_some() && contacts.is_some();
         let ok = figures && vehicles.is_some() && lots.is_some() && sos.is_some() && breaches.is_some();
         Known {
-            metrics: renewed(metrics.map(by_key), &old.metrics),
+            metrics: renewed(metrics, &old.metrics),
             progress: renewed(progress, &old.progress),
             contacts: renewed(contacts, &old.contacts),
             vehicles: renewed(vehicles.map(in_order), &old.vehicles),

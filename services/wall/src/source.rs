@@ -93,8 +93,15 @@ pub struct Breach {
     pub opened_at: TimeMs,
     #[serde(serialize_with = "rfc3339::option::serialize")]
     pub closed_at: Option<TimeMs>,
+    /// The value that opened it.
     pub value: Option<f64>,
     pub threshold: f64,
+    pub id: String,
+    /// The worst value so far.
+    pub worst: Option<f64>,
+    /// Who acts, and how.
+    pub owner: String,
+    pub action: String,
 }
 
 /// One figure's course: `metric|level|key|span`, and its points in time order.
@@ -121,7 +128,8 @@ pub struct HistoryQuery {
 /// The questions. Errors are for the log: the wall goes on with the answers that it has.
 #[async_trait]
 pub trait Source: Send + Sync {
-    async fn latest(&self) -> anyhow::Result<Vec<Metric>>;
+    /// At these levels, or at all.
+    async fn latest(&self, levels: Option<&[&str]>) -> anyhow::Result<Vec<Metric>>;
     async fn streams(&self) -> anyhow::Result<Vec<Progress>>;
     async fn sources(&self) -> anyhow::Result<Vec<Contact>>;
     async fn vehicles(&self) -> anyhow::Result<Vec<Vehicle>>;

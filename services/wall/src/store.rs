@@ -15,8 +15,8 @@ const DELAY_HOLDS_MS: i64 = 3600 * 1000;
 
 #[async_trait]
 impl Source for Store {
-    async fn latest(&self) -> anyhow::Result<Vec<Metric>> {
-        Ok(Store::latest(self).await?.into_iter().map(metric).collect())
+    async fn latest(&self, levels: Option<&[&str]>) -> anyhow::Result<Vec<Metric>> {
+        Ok(Store::latest(self, levels).await?.into_iter().map(metric).collect())
     }
 
     async fn streams(&self) -> anyhow::Result<Vec<Progress>> {
@@ -76,6 +76,10 @@ impl Source for Store {
             closed_at: breach.closed_at_ms.map(TimeMs),
             value: breach.value.filter(|value| value.is_finite()),
             threshold: breach.threshold,
+            id: breach.id,
+            worst: breach.worst.filter(|value| value.is_finite()),
+            owner: breach.owner,
+            action: breach.action,
         };
         Ok(Store::breaches(self).await?.into_iter().map(breach).collect())
     }

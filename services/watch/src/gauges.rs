@@ -14,7 +14,7 @@ use yiping_store::MetricValue;
 pub const DEFAULT_MOST_SERIES: usize = 3_000;
 
 /// Figures of the catalogue's entries with `export = true`, at these levels: those whose keys are few.
-const LEVELS: [&str; 3] = ["city", "district", "agency"];
+pub(crate) const EXPORTED: [&str; 3] = ["city", "district", "agency"];
 
 pub struct Gauges {
     figures: BTreeMap<String, GaugeVec>,
@@ -63,7 +63,7 @@ impl Gauges {
         let mut shown = HashSet::new();
         let mut left_out = 0;
         let mut rows: Vec<&MetricValue> =
-            rows.iter().filter(|row| LEVELS.contains(&row.level.as_str()) && self.keys.contains(&row.key)).collect();
+            rows.iter().filter(|row| EXPORTED.contains(&row.level.as_str()) && self.keys.contains(&row.key)).collect();
         // the city's own figures first, should there be too many
         rows.sort_by(|a, b| (a.level != "city", &a.metric, &a.key).cmp(&(b.level != "city", &b.metric, &b.key)));
         for row in rows {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use sha2::{Digest, Sha256};
+use yiping_catalogue::Severity;
 use yiping_city::City;
 
 use crate::{
@@ -302,7 +303,7 @@ fn step(rule: &Rule, figure: &Figure, before: State, verdict: Option<Verdict>) -
 }
 
 fn breach(rule: &Rule, figure: &Figure, opened: Opened, closed_at: Option<i64>) -> Breach {
-    let severity = rule.threshold.severity.as_str();
+    let severity = rule.threshold.severity.name();
     Breach {
         id: breach_id(&rule.metric, &figure.level, &figure.key, &figure.span, severity, opened.at),
         metric: rule.metric.clone(),
@@ -325,7 +326,10 @@ fn breach(rule: &Rule, figure: &Figure, opened: Opened, closed_at: Option<i64>) 
 fn gone((rule_id, level, key, span): &SeriesId, rule: Option<&Rule>, opened: Opened, until: i64) -> Breach {
     let mut parts = rule_id.split('/');
     let metric = parts.next().unwrap_or_default();
-    let severity = if parts.next() == Some("c") { "c" } else { "w" };
+    let severity = match parts.next() {
+        Some("c") => Severity::Critical.name(),
+        _ => Severity::Warning.name(),
+    };
     let said = |text: fn(&Rule) -> &String| rule.map(|rule| text(rule).clone()).unwrap_or_default();
     Breach {
         id: breach_id(metric, level, key, span, severity, opened.at),

@@ -45,7 +45,7 @@ fn a_breach_opens_after_its_time_and_closes_behind_its_clear() {
     let outcome = judged(&mut judge, &city, &waiting(&story));
     assert_eq!(told(&outcome), [(3, Some(6))]);
     let Breach { value, worst, threshold, severity, owner, action, .. } = &outcome.breaches[0];
-    assert_eq!((*value, *worst, *threshold, *severity), (28.0, 40.0, 20.0, "w"));
+    assert_eq!((*value, *worst, *threshold, *severity), (28.0, 40.0, 20.0, "warning"));
     assert!(!owner.is_empty() && !action.is_empty());
 }
 

@@ -70,6 +70,10 @@ fn full_city() -> Answers {
             closed_at: None,
             value: Some(0.7),
             threshold: 0.9,
+            id: "0a1b2c3d4e5f".to_owned(),
+            worst: None,
+            owner: String::new(),
+            action: String::new(),
         }],
     }
 }

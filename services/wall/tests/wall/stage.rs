@@ -85,7 +85,7 @@ impl Memory {
 
 #[async_trait]
 impl Source for Memory {
-    async fn latest(&self) -> anyhow::Result<Vec<Metric>> {
+    async fn latest(&self, _: Option<&[&str]>) -> anyhow::Result<Vec<Metric>> {
         self.asked_latest.fetch_add(1, SeqCst);
         self.answer(|a| a.metrics.clone()).await
     }
