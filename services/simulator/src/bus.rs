@@ -5,12 +5,14 @@ use std::sync::Arc;
 use yiping_city::{City, wgs84_to_gcj02};
 
 use crate::agenda::{Calendar, MINUTE_MS};
+use crate::bunch::{Bends, bunching};
 use crate::draws::{Draws, For, below, identity, mix};
 use crate::fate::{Manner, Spells, stored_until};
+use crate::incident::{IncidentKind, spans};
 use crate::json::Members;
 use crate::outbox::{Outbox, Said};
 use crate::timetable::{Duty, Spot, Track};
-use crate::trip::{Call, drive};
+use crate::trip::{Call, Upset, drive};
 use crate::{Actor, Faults, Options};
 
 /// Between two positions of a vehicle.
@@ -44,11 +46,18 @@ impl Buses {
         let world = World { seed: options.seed, faults: options.faults, calendar };
         let day = world.calendar.service_day(since) - 1;
         let mut vehicles = Vec::new();
-        for track in Track::all(city, options.scale).into_iter().filter(|t| t.ways[0].halts.len() > 1) {
+        let mut tracks = Track::all(city, options.scale);
+        tracks.retain(|track| track.ways[0].halts.len() > 1);
+        let spans = spans(options, IncidentKind::BusBunching);
+        let bunching = bunching(&tracks);
+        for (place, track) in tracks.into_iter().enumerate() {
+            let spans = if bunching.contains(&place) { spans.as_slice() } else { &[] };
+            let bends = Bends::new(spans, track.headway_ms());
             let track = Arc::new(track);
             for rank in 0..track.vehicles() {
                 let number = vehicles.len() as u64 + 1;
-                vehicles.push(Vehicle::new(number, rank, Arc::clone(&track), day, since, &world));
+                let bends = if rank % 2 == 1 { bends.clone() } else { Bends::default() };
+                vehicles.push(Vehicle::new(number, rank, Arc::clone(&track), bends, (day, since), &world));
             }
         }
         Buses { vehicles, world }
@@ -68,9 +77,11 @@ struct Vehicle {
     rank: i64,
     places: i64,
     track: Arc<Track>,
+    /// Where incidents make it fall back.
+    bends: Bends,
     /// The trip that it makes, or will make next.
     trip: Trip,
-    /// When the trip before ended.
+    /// When the trip before ended; an incident doesn't count, lest it reach into the time after it.
     idle_since: i64,
     draws: Draws,
     announce: Announce,
@@ -83,6 +94,7 @@ struct Trip {
     number: i64,
     duty: Duty,
     direction: u8,
+    /// As they would be without an incident.
     calls: Vec<Call>,
     /// What is said next: 0 departure from the first stop, then arrival and departure of each.
     step: usize,
@@ -107,7 +119,14 @@ impl Trip {
 }
 
 impl Vehicle {
-    fn new(number: u64, rank: i64, track: Arc<Track>, day: i64, since: i64, world: &World) -> Vehicle {
+    fn new(
+        number: u64,
+        rank: i64,
+        track: Arc<Track>,
+        bends: Bends,
+        (day, since): (i64, i64),
+        world: &World,
+    ) -> Vehicle {
         let duty = track.duty(rank, world.calendar.service_start(day));
         let phase = below(identity(world.seed, For::Vehicle, number, 0), FIX_MS);
         let mut vehicle = Vehicle {
@@ -115,6 +134,7 @@ impl Vehicle {
             rank,
             places: [80, 80, 62, 45][usize::try_from(number % 4).unwrap_or(0)],
             trip: Trip { day, number: -1, duty, direction: 0, calls: Vec::new(), step: 0 },
+            bends,
             idle_since: i64::MIN / 2,
             draws: Draws::new(world.seed, For::Vehicle, number, day),
             announce: Announce { day, number: 0, duty },
@@ -148,7 +168,9 @@ impl Vehicle {
         let scheduled = duty.scheduled(number);
         let midnight = world.calendar.start(day);
         let way = &self.track.ways[usize::from(direction)];
-        let calls = drive(way, scheduled, free_at + MINUTE_MS / 2, midnight, self.places, &mut self.draws);
+        let jam = Upset::jam(world.seed, self.track.number * 2 + u64::from(direction), way.legs.len(), scheduled);
+        let free_at = free_at + MINUTE_MS / 2;
+        let calls = drive(way, scheduled, free_at, midnight, self.places, jam, &mut self.draws);
         self.trip = Trip { day, number, duty, direction, calls, step: 0 };
     }
 
@@ -158,7 +180,7 @@ impl Vehicle {
         loop {
             let identity = identity(world.seed, For::Position, self.number, self.next_fix);
             let fix = self.next_fix * FIX_MS + phase + below(mix(identity), JITTER_MS);
-            while self.trip.next_time() < until.min(fix) {
+            while self.bends.bent(self.trip.next_time()) < until.min(fix) {
                 self.step(world, out);
             }
             if fix >= until {
@@ -240,6 +262,7 @@ impl Vehicle {
             return Place { spot: way.halts[stop].spot, kmh_tenths: 0, bearing: way.legs[stop].bearing, aboard };
         }
         let (from, to) = (step / 2, step / 2 + 1);
+        let (at, tempo) = self.bends.planned(at);
         let (depart, arrive) = (self.trip.calls[from].depart, self.trip.calls[to].arrive);
         #[expect(clippy::cast_precision_loss, reason = "lengths of a leg in ms")]
         let (gone, whole) = ((at - depart) as f64, (arrive - depart).max(1) as f64);
@@ -249,7 +272,7 @@ impl Vehicle {
         // faster in the middle of a leg than at its ends
         let pace = 0.8 + 1.2 * share * (1.0 - share);
         #[expect(clippy::cast_possible_truncation, reason = "speeds of a bus")]
-        let kmh_tenths = libm::round(leg.metres / whole * 36_000.0 * pace).clamp(0.0, 2_999.0) as i64;
+        let kmh_tenths = libm::round(leg.metres / whole * 36_000.0 * pace * tempo).clamp(0.0, 2_999.0) as i64;
         Place {
             spot: (a.0 + (b.0 - a.0) * share, a.1 + (b.1 - a.1) * share),
             kmh_tenths,
@@ -261,7 +284,7 @@ impl Vehicle {
     /// Says what comes next on the trip, and plans another one after the last stop.
     fn step(&mut self, world: &World, out: &mut Outbox) {
         let step = self.trip.step;
-        let time = self.trip.next_time();
+        let time = self.bends.bent(self.trip.next_time());
         if SILENCE.end(world.seed, world.faults, self.number, time).is_none() {
             if step == 0 {
                 self.say_trip("started", 1, time, (self.trip.day, self.trip.number, self.trip.duty), world, out);
@@ -272,7 +295,7 @@ impl Vehicle {
             }
         }
         if self.trip.is_last_step() {
-            self.plan(world, time);
+            self.plan(world, self.trip.next_time());
         } else {
             self.trip.step += 1;
         }

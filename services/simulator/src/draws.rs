@@ -28,6 +28,8 @@ pub(crate) enum For {
     VehicleSpell = 18,
     VehicleStore = 19,
     LostExit = 20,
+    Incident = 21,
+    Traffic = 22,
 }
 
 /// A stream of draws for one entity and one unit of time (usually a day).

@@ -64,6 +64,12 @@ impl<'a> Members<'a> {
         self.text.push_str(if value { "true" } else { "false" });
     }
 
+    /// "Asked, and no answer": not the same as a member that is absent.
+    pub(crate) fn null(&mut self, name: &'static str) {
+        self.name(name);
+        self.text.push_str("null");
+    }
+
     pub(crate) fn time(&mut self, name: &'static str, at_ms: i64) {
         self.name(name);
         self.text.push('"');
@@ -100,11 +106,13 @@ mod tests {
         members.decimal::<3>("c", 12_500);
         members.flag("d", true);
         members.time("e", 1_795_171_267_089);
+        members.null("f");
         text.push('}');
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(value["a"], "环翠楼 \"P\" \\");
         assert_eq!(value["b"], -122.000_042);
         assert_eq!(value["c"], 12.5);
+        assert!(value.as_object().unwrap()["f"].is_null());
         assert_eq!(value["e"], "2026-11-20T10:41:07.089Z");
     }
 }

@@ -8,8 +8,9 @@
 //! | --- | --- |
 //! | `bus.rs`, `timetable.rs`, `trip.rs` | vehicles on their routes |
 //! | `parking.rs`, `stay.rs` | cars that come, pay and go |
-//! | `hotline.rs`, `elder.rs` | calls, orders, alarms, devices |
+//! | `hotline.rs`, `work_order.rs`, `elder.rs`, `alarm.rs` | calls, orders, alarms, devices |
 //! | `presence.rs` | the heartbeats of sources |
+//! | `incident.rs` | what goes wrong on purpose, and what it touches: `bunch.rs`, `crowd.rs`, `outage.rs` |
 //! | `fate.rs` | what befalls an event on its way: delay, loss, repetition, mischief |
 //! | `outbox.rs` | lines wait here for the time at which they are received |
 //! | `draws.rs`, `agenda.rs`, `json.rs` | randomness, days, text |
@@ -17,18 +18,24 @@
 //! It knows no domain service: the figures that come out are theirs to find.
 
 mod agenda;
+mod alarm;
+mod bunch;
 mod bus;
+mod crowd;
 mod draws;
 mod elder;
 mod fate;
 mod hotline;
+mod incident;
 mod json;
+mod outage;
 mod outbox;
 mod parking;
 mod presence;
 mod stay;
 mod timetable;
 mod trip;
+mod work_order;
 
 use std::io;
 use std::str::FromStr;
@@ -37,6 +44,7 @@ use yiping_city::City;
 use yiping_event::{Stream, TimeMs};
 
 use crate::agenda::Calendar;
+pub use crate::incident::{Incident, IncidentKind, UnknownIncident};
 use crate::outbox::Outbox;
 
 /// How badly the city's feeds behave.
@@ -94,13 +102,23 @@ pub struct Options {
     /// Multiplies the numbers of vehicles, lots, calls and devices; 1 = the profile's city. Not above 0: heartbeats only.
     pub scale: f64,
     pub faults: Faults,
+    /// What goes wrong on purpose; none of them is needed for a city that looks like one.
+    pub incidents: Vec<Incident>,
 }
 
 impl Options {
-    /// All four streams at full scale without faults, endless.
+    /// All four streams at full scale without faults and incidents, endless.
     #[must_use]
     pub fn new(seed: u64, start: TimeMs) -> Options {
-        Options { seed, start, duration_ms: None, streams: Stream::ALL.to_vec(), scale: 1.0, faults: Faults::None }
+        Options {
+            seed,
+            start,
+            duration_ms: None,
+            streams: Stream::ALL.to_vec(),
+            scale: 1.0,
+            faults: Faults::None,
+            incidents: Vec::new(),
+        }
     }
 }
 
@@ -136,7 +154,7 @@ impl Simulator {
     #[must_use]
     pub fn new(city: &City, options: &Options) -> Simulator {
         let end = options.duration_ms.map(|d| options.start.plus(d).ms());
-        let out = Outbox::new(options.seed, options.faults, options.start.ms(), end);
+        let out = Outbox::new(city, options, end);
         let since = (options.start.ms() - fate::longest_delay_ms(options.faults)).div_euclid(STEP_MS) * STEP_MS;
         let calendar = Calendar::new(city.zone.clone());
         let mut actors: Vec<Box<dyn Actor>> = Vec::new();

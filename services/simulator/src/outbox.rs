@@ -10,8 +10,9 @@ use yiping_event::{Stream, TimeMs};
 use crate::agenda::MINUTE_MS;
 use crate::draws::{For, below, mix};
 use crate::fate::{Fate, Manner, Spells, longest_delay_ms};
+use crate::incident::{IncidentKind, Span, spans};
 use crate::json::{Members, push_text, push_time};
-use crate::{Faults, Line};
+use crate::{Faults, Line, Options};
 
 /// A source of a stream, as it names itself.
 #[derive(Debug, Clone)]
@@ -59,12 +60,27 @@ pub(crate) struct Outbox {
     faults: Faults,
     start: i64,
     end: Option<i64>,
+    /// Sources that incidents cut off, and when.
+    dead: Vec<(String, Span)>,
     waiting: BinaryHeap<Reverse<Waiting>>,
 }
 
+/// Nothing is received of the last source of the stream in the profile.
+fn dead(city: &City, options: &Options) -> Vec<(String, Span)> {
+    let mut dead = Vec::new();
+    for kind in [IncidentKind::FeedDead, IncidentKind::FeedDeadParking] {
+        let name = kind.stream().as_str();
+        // a profile without sources has one of ours, named like its stream
+        let source = city.sources.iter().rfind(|s| s.stream == name).map_or(name, |s| s.source.as_str());
+        dead.extend(spans(options, kind).into_iter().map(|span| (source.to_owned(), span)));
+    }
+    dead
+}
+
 impl Outbox {
-    pub(crate) fn new(seed: u64, faults: Faults, start: i64, end: Option<i64>) -> Outbox {
-        Outbox { seed, faults, start, end, waiting: BinaryHeap::new() }
+    pub(crate) fn new(city: &City, options: &Options, end: Option<i64>) -> Outbox {
+        let &Options { seed, faults, start, .. } = options;
+        Outbox { seed, faults, start: start.ms(), end, dead: dead(city, options), waiting: BinaryHeap::new() }
     }
 
     /// Says it, unless it is received before the run starts or after it ends. `data` writes the members of `data`; its
@@ -79,7 +95,10 @@ impl Outbox {
             return;
         }
         let fate = Fate::of(said.identity, said.time, said.manner, self.faults);
-        let shown = |receive: i64| receive >= self.start && self.end.is_none_or(|end| receive < end);
+        let cut_off =
+            |at: i64| self.dead.iter().any(|(source, span)| span.contains(&at) && *source == said.voice.source);
+        let shown =
+            |receive: i64| receive >= self.start && self.end.is_none_or(|end| receive < end) && !cut_off(receive);
         let (now, again) = (shown(fate.receive), fate.again.filter(|&at| shown(at)));
         if !now && again.is_none() {
             return;

@@ -7,7 +7,7 @@ use crate::agenda::{Course, DAY_MS, HOUR_MS, MINUTE_MS};
 use crate::draws::{Draws, For, ms};
 
 /// From 04:00 to 04:00, where all but the residents are gone.
-const LAST_EXIT_MS: i64 = DAY_MS - 5 * MINUTE_MS;
+pub(crate) const LAST_EXIT_MS: i64 = DAY_MS - 5 * MINUTE_MS;
 
 /// The half-hour of the calendar day in which the service day begins.
 const FIRST_SLOT: usize = 8;
@@ -65,15 +65,17 @@ pub(crate) struct Usage {
 }
 
 impl Usage {
-    pub(crate) fn of(seed: u64, lot: u64, floors: &[i64]) -> Usage {
+    /// `by_day`: it is open at ten in the morning; a lot that isn't serves an evening's guests.
+    pub(crate) fn of(seed: u64, lot: u64, floors: &[i64], by_day: bool) -> Usage {
         let mut draws = Draws::new(seed, For::Lot, lot, 0);
         let habit = [&OFFICE, &SHOPS, &CLINIC][draws.pick(&[35, 45, 20])];
         let percent = draws.whole(6, 34);
+        let habit = if by_day { habit } else { &SHOPS };
         Usage { habit, residents: floors.iter().map(|capacity| capacity * percent / 100).collect() }
     }
 
-    /// The stays of service day `day`, by time of entry.
-    pub(crate) fn stays(&self, seed: u64, lot: u64, day: i64, floors: &[i64]) -> Vec<Stay> {
+    /// The stays of service day `day`, by time of entry; `open` says whether cars may come in at a time of that day.
+    pub(crate) fn stays(&self, seed: u64, lot: u64, day: i64, floors: &[i64], open: impl Fn(i64) -> bool) -> Vec<Stay> {
         let mut draws = Draws::new(seed, For::LotDay, lot, day);
         let free: i64 = floors.iter().zip(&self.residents).map(|(capacity, residents)| capacity - residents).sum();
         let busy = draws.between(0.75, 1.15) * self.habit.turnover;
@@ -91,7 +93,7 @@ impl Usage {
             arrivals.clear();
             arrivals.extend((0..count).map(|_| slot * HOUR_MS / 2 + draws.whole(0, HOUR_MS / 2)));
             arrivals.sort_unstable();
-            for &entry in arrivals.iter().filter(|&&entry| entry < LAST_EXIT_MS) {
+            for &entry in arrivals.iter().filter(|&&entry| entry < LAST_EXIT_MS && open(entry)) {
                 while leaving.peek().is_some_and(|Reverse((exit, _))| *exit <= entry) {
                     if let Some(Reverse((_, floor))) = leaving.pop() {
                         taken[floor] -= 1;
@@ -136,8 +138,8 @@ mod tests {
         let floors = [120, 80];
         let mut fullest = 0;
         for lot in 0..60 {
-            let usage = Usage::of(1, lot, &floors);
-            let stays = usage.stays(1, lot, 20_000, &floors);
+            let usage = Usage::of(1, lot, &floors, true);
+            let stays = usage.stays(1, lot, 20_000, &floors, |_| true);
             assert!(stays.len() > 100, "{}", stays.len());
             let mut moves: Vec<(i64, i64, usize)> = Vec::new();
             for stay in &stays {
@@ -155,5 +157,12 @@ mod tests {
             assert_eq!(taken, usage.residents);
         }
         assert!(fullest > 90, "{fullest} %");
+    }
+
+    #[test]
+    fn nobody_comes_in_while_a_lot_is_closed() {
+        let usage = Usage::of(1, 0, &[200], false);
+        let stays = usage.stays(1, 0, 20_000, &[200], |at| (14 * HOUR_MS..22 * HOUR_MS).contains(&at));
+        assert!(stays.len() > 50 && stays.iter().all(|stay| (14 * HOUR_MS..22 * HOUR_MS).contains(&stay.entry)));
     }
 }

@@ -45,6 +45,8 @@ pub(crate) struct Way {
 }
 
 pub(crate) struct Track {
+    /// Its place in the profile.
+    pub(crate) number: u64,
     pub(crate) route_id: String,
     pub(crate) voice: Voice,
     /// One operator of three locates its vehicles on a consumer map.
@@ -67,22 +69,28 @@ impl Track {
             before += u64::from(route.vehicles);
             let voice = Voice::of(city, Stream::Bus, &route.district);
             let gcj02 = bus_sources.iter().position(|s| s.source == voice.source).is_some_and(|at| at % 3 == 2);
-            Track::new(city, route, voice, gcj02, i64::try_from(vehicles).unwrap_or(0), i % 3 == 0)
+            Track::new(city, (i, route), voice, gcj02, i64::try_from(vehicles).unwrap_or(0))
         });
         tracks.collect()
     }
 
-    fn new(city: &City, route: &Route, voice: Voice, gcj02: bool, vehicles: i64, night: bool) -> Track {
+    fn new(city: &City, (number, route): (usize, &Route), voice: Voice, gcj02: bool, vehicles: i64) -> Track {
         let middle = (city.bounds.south + city.bounds.north) / 2.0;
         let shrink = libm::cos(middle * std::f64::consts::PI / 180.0);
         let ways = [0, 1].map(|direction| Way::new(route, direction, shrink));
         let run: i64 = ways[0].legs.iter().map(|leg| leg.run_ms + DWELL_MS).sum();
         let turn_ms = run + (run / 8).max(8 * MINUTE_MS);
-        Track { route_id: route.route_id.clone(), voice, gcj02, ways, turn_ms, vehicles, night }
+        let (number, night) = (number as u64, number % 3 == 0);
+        Track { number, route_id: route.route_id.clone(), voice, gcj02, ways, turn_ms, vehicles, night }
     }
 
     pub(crate) fn vehicles(&self) -> i64 {
         self.vehicles
+    }
+
+    /// Between two departures in the same direction by the timetable, in ms.
+    pub(crate) fn headway_ms(&self) -> i64 {
+        2 * self.turn_ms / self.vehicles.max(1)
     }
 
     /// What the `rank`th vehicle of the track is to do in the service day that starts at `start` (ms since 1970).

@@ -1,8 +1,11 @@
 //! The simulator as its users meet it: lines that a gateway would receive, decoded by the crate that all services use.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod support;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use support::{HOUR, MINUTE, event, local, options, share, simulate};
 use yiping_city::{City, OTHER, gcj02_to_wgs84};
 use yiping_event::bus::{StopKind, TripKind};
 use yiping_event::hotline::{CallKind, OrderKind};
@@ -10,33 +13,9 @@ use yiping_event::parking::PaymentResult;
 use yiping_event::{Data, Datum, Event, Stream, TimeMs, decode};
 use yiping_simulator::{Faults, Line, Options, Simulator};
 
-const MINUTE: i64 = 60_000;
-const HOUR: i64 = 60 * MINUTE;
-
-fn at(text: &str) -> TimeMs {
-    TimeMs::parse(text).unwrap()
-}
-
 /// A run in Weihai; `start` is local time.
 fn run(start: &str, minutes: i64, scale: f64, faults: Faults, streams: &[Stream]) -> Vec<Line> {
-    let options = Options {
-        duration_ms: Some(minutes * MINUTE),
-        streams: streams.to_vec(),
-        scale,
-        faults,
-        ..Options::new(1, at(&format!("{start}+08:00")))
-    };
-    Simulator::new(&City::weihai(), &options).collect()
-}
-
-fn event(line: &Line) -> Event<'_> {
-    decode(line.json.as_bytes()).unwrap_or_else(|reject| panic!("{reject:?}: {}", line.json))
-}
-
-fn share(part: usize, whole: usize) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "counts of a test")]
-    let share = part as f64 / whole.max(1) as f64;
-    share
+    simulate(&options(start, minutes * MINUTE, scale, faults, streams)).collect()
 }
 
 #[test]
@@ -47,7 +26,7 @@ fn the_same_arguments_give_the_same_bytes_and_another_seed_gives_others() {
             duration_ms: Some(5 * MINUTE),
             scale: 0.2,
             faults: Faults::Hostile,
-            ..Options::new(seed, at("2026-11-20T08:00:00+08:00"))
+            ..Options::new(seed, local("2026-11-20T08:00:00"))
         };
         let lines = yiping_simulator::write(Simulator::new(&City::weihai(), &options), &mut text).unwrap();
         assert_eq!(lines, text.iter().filter(|&&b| b == b'\n').count() as u64);
@@ -64,14 +43,14 @@ fn the_bytes_of_seed_1_are_known() {
     let bytes = lines.iter().flat_map(|line| line.json.bytes());
     let fnv1a =
         bytes.fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3));
-    assert_eq!(format!("{} lines, {fnv1a:016x}", lines.len()), "27203 lines, 17203a3a98eb630d");
+    assert_eq!(format!("{} lines, {fnv1a:016x}", lines.len()), "27191 lines, b9b5893fd52c5d6d");
 }
 
 #[test]
 fn every_line_is_an_event_of_its_stream_with_its_time_of_receipt_in_order() {
     let lines = run("2026-11-20T07:50:00", 15, 1.0, Faults::Usual, &Stream::ALL);
     assert!(lines.len() > 100_000, "{}", lines.len());
-    let mut before = at("2026-11-20T07:50:00+08:00");
+    let mut before = local("2026-11-20T07:50:00");
     for line in &lines {
         let event = event(line);
         assert_eq!(event.received, Some(line.receive), "{}", line.json);
@@ -83,7 +62,7 @@ fn every_line_is_an_event_of_its_stream_with_its_time_of_receipt_in_order() {
             _ => assert_eq!(event.stream(), Some(line.stream)),
         }
     }
-    assert!(before < at("2026-11-20T08:05:00+08:00"));
+    assert!(before < local("2026-11-20T08:05:00"));
 }
 
 #[test]
@@ -177,49 +156,38 @@ fn the_whole_fleet_is_online_by_day_and_some_of_it_at_night() {
 }
 
 #[test]
-fn buses_drive_like_buses_inside_the_city_and_mostly_on_time() {
+fn buses_drive_like_buses_inside_the_city() {
     let city = City::weihai();
     let lines = run("2026-11-20T07:00:00", 120, 0.5, Faults::None, &[Stream::Bus]);
     let mut last: HashMap<String, (TimeMs, f64, f64)> = HashMap::new();
     let (mut metres, mut seconds, mut steps) = (0.0, 0.0, 0);
-    let (mut due, mut punctual) = (0, 0);
     let mut gcj02 = 0;
     for line in &lines {
         let event = event(line);
-        match &event.data {
-            Data::BusPosition(d) => {
-                let (lon, lat) =
-                    if d.datum == Some(Datum::Gcj02) { gcj02_to_wgs84(d.lon, d.lat) } else { (d.lon, d.lat) };
-                gcj02 += usize::from(d.datum == Some(Datum::Gcj02));
-                assert!(city.contains(lon, lat) && city.bounds.contains(lon, lat), "{}", line.json);
-                assert_ne!(city.district_of(lon, lat), OTHER, "{}", line.json);
-                if d.passengers > d.capacity.map(|c| c * 11 / 10) {
-                    panic!("{}", line.json);
-                }
-                if let Some(&(then, x, y)) = last.get(d.vehicle_id.as_ref())
-                    && then < event.time
-                {
-                    let step = (((lon - x) * 88_700.0).powi(2) + ((lat - y) * 111_320.0).powi(2)).sqrt();
-                    #[expect(clippy::cast_precision_loss, reason = "seconds between fixes")]
-                    let time = (event.time.ms() - then.ms()) as f64 / 1_000.0;
-                    assert!(step / time * 3.6 < 90.0, "{} km/h: {}", step / time * 3.6, line.json);
-                    metres += step;
-                    seconds += time;
-                    steps += 1;
-                }
-                last.insert(d.vehicle_id.to_string(), (event.time, lon, lat));
+        if let Data::BusPosition(d) = &event.data {
+            let (lon, lat) = if d.datum == Some(Datum::Gcj02) { gcj02_to_wgs84(d.lon, d.lat) } else { (d.lon, d.lat) };
+            gcj02 += usize::from(d.datum == Some(Datum::Gcj02));
+            assert!(city.contains(lon, lat) && city.bounds.contains(lon, lat), "{}", line.json);
+            assert_ne!(city.district_of(lon, lat), OTHER, "{}", line.json);
+            if d.passengers > d.capacity.map(|c| c * 11 / 10) {
+                panic!("{}", line.json);
             }
-            Data::BusStop(d) if d.event == StopKind::Departed && d.timing_point == Some(true) => {
-                let late = event.time.ms() - d.scheduled_time.unwrap().ms();
-                due += 1;
-                punctual += usize::from((-60_000..=300_000).contains(&late));
+            if let Some(&(then, x, y)) = last.get(d.vehicle_id.as_ref())
+                && then < event.time
+            {
+                let step = (((lon - x) * 88_700.0).powi(2) + ((lat - y) * 111_320.0).powi(2)).sqrt();
+                #[expect(clippy::cast_precision_loss, reason = "seconds between fixes")]
+                let time = (event.time.ms() - then.ms()) as f64 / 1_000.0;
+                assert!(step / time * 3.6 < 90.0, "{} km/h: {}", step / time * 3.6, line.json);
+                metres += step;
+                seconds += time;
+                steps += 1;
             }
-            _ => {}
+            last.insert(d.vehicle_id.to_string(), (event.time, lon, lat));
         }
     }
     let kmh = metres / seconds * 3.6;
     assert!(steps > 100_000 && (14.0..32.0).contains(&kmh), "{kmh} km/h");
-    assert!(due > 5_000 && (0.895..0.945).contains(&share(punctual, due)), "{} of {due}", share(punctual, due));
     assert!(gcj02 > 1_000);
 }
 
@@ -300,37 +268,15 @@ fn a_snapshot_counts_the_cars_that_came_and_went() {
 }
 
 #[test]
-fn calls_are_answered_as_well_as_the_norms_ask() {
-    let lines = run("2026-11-16T00:00:00", 5 * 24 * 60, 1.0, Faults::None, &[Stream::Hotline]);
-    let (mut offered, mut answered, mut swift, mut wait_s) = (0, 0, 0, 0.0);
-    for line in &lines {
-        if let Data::HotlineCall(d) = event(line).data {
-            offered += usize::from(d.event == CallKind::Offered);
-            if d.event == CallKind::Answered {
-                answered += 1;
-                swift += usize::from(d.wait_s.unwrap() <= 15.0);
-                wait_s += d.wait_s.unwrap();
-            }
-        }
-    }
-    #[expect(clippy::cast_precision_loss, reason = "counts of a test")]
-    let mean = wait_s / answered as f64;
-    assert!((9_300..10_700).contains(&offered), "{offered}");
-    assert!((0.965..0.98).contains(&share(answered, offered)), "{}", share(answered, offered));
-    assert!((0.905..0.935).contains(&share(swift, offered)), "{}", share(swift, offered));
-    assert!((11.0..13.0).contains(&mean), "{mean} s");
-}
-
-#[test]
 fn within_any_twenty_seconds_of_the_night_all_streams_speak() {
     let lines = run("2026-11-20T00:30:00", 300, 1.0, Faults::Usual, &Stream::ALL);
     for stream in Stream::ALL {
-        let mut before = at("2026-11-20T00:30:00+08:00");
+        let mut before = local("2026-11-20T00:30:00");
         for line in lines.iter().filter(|line| line.stream == stream) {
             assert!(line.receive.ms() - before.ms() < 20_000, "{stream} silent from {before} to {}", line.receive);
             before = line.receive;
         }
-        assert!(before > at("2026-11-20T05:29:40+08:00"));
+        assert!(before > local("2026-11-20T05:29:40"));
     }
 }
 

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use yiping_city::City;
 use yiping_event::{Stream, TimeMs};
-use yiping_simulator::{Faults, Line, Options, Simulator};
+use yiping_simulator::{Faults, Incident, IncidentKind, Line, Options, Simulator};
 
 /// 2026-11-19T16:00Z: midnight of the 20th in Weihai.
 const MIDNIGHT: i64 = 1_795_104_000_000;
@@ -67,6 +67,36 @@ fn the_whole_city_can_be_entered_in_the_rush_hour() {
             let whole = run(later - 25 * MINUTE, end, 1.0, faults, stream);
             let tail: Vec<Line> = whole.into_iter().filter(|line| line.receive.ms() >= later).collect();
             assert!(run(later, end, 1.0, faults, stream) == tail, "{stream}");
+        }
+    }
+}
+
+/// In the middle of an incident that began before either run, and of one that began between.
+#[test]
+fn incidents_can_be_entered_at_any_time() {
+    for kind in IncidentKind::ALL {
+        let later = MIDNIGHT + 17 * 60 * MINUTE + 20 * MINUTE + 777;
+        let incident = |from: i64, to: i64| Incident {
+            kind,
+            from: TimeMs(later + from * MINUTE),
+            to: TimeMs(later + to * MINUTE),
+        };
+        for incident in [incident(-40, 20), incident(-30 * 60, 2), incident(-10, 45)] {
+            let run = |start: i64| -> Vec<Line> {
+                let options = Options {
+                    duration_ms: Some(later + 5 * MINUTE - start),
+                    streams: vec![kind.stream()],
+                    scale: 0.4,
+                    faults: Faults::Usual,
+                    incidents: vec![incident],
+                    ..Options::new(7, TimeMs(start))
+                };
+                Simulator::new(&City::weihai(), &options).collect()
+            };
+            let tail: Vec<Line> =
+                run(later - 25 * MINUTE).into_iter().filter(|line| line.receive.ms() >= later).collect();
+            assert!(!tail.is_empty());
+            assert!(run(later) == tail, "{kind} {incident:?}");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use yiping_event::{Stream, TimeMs};
 use yiping_runtime::telemetry::LogFormat;
-use yiping_simulator::Faults;
+use yiping_simulator::{Faults, Incident, IncidentKind};
 use yiping_window::Span;
 
 /// One screen for the whole city: rolling city metrics that equal a batch job over the complete log.
@@ -36,6 +36,8 @@ pub enum Command {
     Replay(ReplayArgs),
     /// The metric rows of files of events or of a log's export, offline, as NDJSON
     Compute(ComputeArgs),
+    /// What would have been beyond its limit: breaches from the rows of `compute`, offline, as NDJSON
+    Judge(JudgeArgs),
     /// Brings ClickHouse's schema up to date
     Migrate(ConfigArgs),
     /// Reads the configuration and names every fault at once
@@ -92,6 +94,43 @@ pub struct DemoArgs {
     /// What goes wrong in the city: none, usual or hostile
     #[arg(long, default_value = "usual")]
     pub faults: Faults,
+    /// What goes wrong on purpose, so long after the demo's first start on an empty folder, and for how long
+    #[arg(long, value_name = "NAME[@OFFSET[+DURATION]]", value_parser = incident, long_help = DEMO_INCIDENTS)]
+    pub incident: Vec<PlannedIncident>,
+}
+
+macro_rules! incidents {
+    ($since:literal) => {
+        concat!(
+            "What goes wrong on purpose, ",
+            $since,
+            ", and for how long (@30m+60m when absent); repeatable.\n\n\
+            bus-bunching: on 8 routes every second vehicle falls back by 0.7 of the headway\n\
+            lot-full: the 3 largest car parks fill up within 8 minutes and stay full\n\
+            heating-outage: orders about heating x20 in two districts, long waits, lost calls\n\
+            sos-unanswered: an alarm that nobody acknowledges until its end\n\
+            feed-dead, feed-dead-parking: nothing is heard of one source of buses, of parking\n\n\
+            Such as lot-full, lot-full@10m, lot-full@0s+45m"
+        )
+    };
+}
+const DEMO_INCIDENTS: &str = incidents!("so long after the demo's first start on an empty folder");
+const SIMULATE_INCIDENTS: &str = incidents!("so long after --start");
+
+/// `NAME[@OFFSET[+DURATION]]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlannedIncident {
+    kind: IncidentKind,
+    /// From the simulation's start, in ms.
+    offset: i64,
+    duration: i64,
+}
+
+impl PlannedIncident {
+    pub fn after(self, start: TimeMs) -> Incident {
+        let from = start.plus(self.offset);
+        Incident { kind: self.kind, from, to: from.plus(self.duration) }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -128,6 +167,9 @@ pub struct SimulateArgs {
     /// none, usual or hostile
     #[arg(long, default_value = "none")]
     pub faults: Faults,
+    /// What goes wrong on purpose, so long after --start, and for how long
+    #[arg(long, value_name = "NAME[@OFFSET[+DURATION]]", value_parser = incident, long_help = SIMULATE_INCIDENTS)]
+    pub incident: Vec<PlannedIncident>,
     /// A file, or - for stdout
     #[arg(long, default_value = "-")]
     pub out: PathBuf,
@@ -197,6 +239,18 @@ pub struct ComputeArgs {
     #[arg(long)]
     pub out: PathBuf,
     /// NDJSON of events, or of one log's export
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct JudgeArgs {
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// A file, or - for stdout
+    #[arg(long, default_value = "-")]
+    pub out: PathBuf,
+    /// Rows of `compute`, of any streams
     #[arg(required = true)]
     pub files: Vec<PathBuf>,
 }
@@ -313,6 +367,18 @@ fn duration(text: &str) -> Result<i64, String> {
     count.checked_mul(factor).filter(|ms| *ms > 0).ok_or_else(wrong)
 }
 
+/// `lot-full`, `lot-full@10m`, `lot-full@0s+45m`.
+fn incident(text: &str) -> Result<PlannedIncident, String> {
+    let (name, rest) = text.split_once('@').map_or((text, None), |(name, rest)| (name, Some(rest)));
+    let kind = name.parse::<IncidentKind>().map_err(|error| error.to_string())?;
+    let (offset, length) = match rest.map(|rest| rest.split_once('+').unwrap_or((rest, "60m"))) {
+        Some(("0s" | "0m" | "0h", length)) => (0, length),
+        Some((offset, length)) => (duration(offset)?, length),
+        None => (30 * 60_000, "60m"),
+    };
+    Ok(PlannedIncident { kind, offset, duration: duration(length)? })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -329,6 +395,30 @@ mod tests {
         assert_eq!(duration("24h"), Ok(86_400_000));
         for wrong in ["", "90", "-1s", "0h", "1w", "h", "1时"] {
             assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_incident_has_a_name_and_perhaps_an_offset_and_a_length() {
+        let planned = |offset_m: i64, minutes: i64| PlannedIncident {
+            kind: IncidentKind::LotFull,
+            offset: offset_m * 60_000,
+            duration: minutes * 60_000,
+        };
+        assert_eq!(incident("lot-full"), Ok(planned(30, 60)));
+        assert_eq!(incident("lot-full@2h"), Ok(planned(120, 60)));
+        assert_eq!(incident("lot-full@0s+45m"), Ok(planned(0, 45)));
+        assert_eq!(planned(10, 5).after(TimeMs(1_000)).to, TimeMs(901_000));
+        for wrong in ["lot-full@", "lot-full@10m+", "lot-full@10m+0m", "lot-full+10m", "lot-full@-1s"] {
+            assert!(incident(wrong).is_err(), "{wrong}");
+        }
+        assert!(incident("earthquake").unwrap_err().contains("bus-bunching"));
+    }
+
+    #[test]
+    fn the_help_names_every_incident() {
+        for help in [DEMO_INCIDENTS, SIMULATE_INCIDENTS] {
+            assert!(IncidentKind::ALL.iter().all(|kind| help.contains(kind.as_str())), "{help}");
         }
     }
 }

@@ -36,7 +36,7 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
     process.start(parts, valves.routes()).await?;
     let gateway = process.endpoints.gateway.clone().context("the demo has a gateway")?;
     let feeder = Feeder {
-        story: Story::of(&args.data_dir, args.seed, args.faults)?,
+        story: Story::of(&args.data_dir, args.seed, args.faults, &args.incident)?,
         dir: args.data_dir.clone(),
         city: process.city(),
         gateway,

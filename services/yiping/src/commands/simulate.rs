@@ -14,6 +14,7 @@ pub fn simulate(args: SimulateArgs) -> anyhow::Result<()> {
         streams: args.streams,
         scale: args.scale,
         faults: args.faults,
+        incidents: args.incident.iter().map(|incident| incident.after(args.start)).collect(),
     };
     output(&args.out, |out| {
         write(Simulator::new(&city, &options), &mut &mut *out)?;
