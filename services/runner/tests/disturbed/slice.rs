@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, io, marker::PhantomData, path::PathBuf, sync::A
 use bytes::Bytes;
 use serde_json::json;
 use sha2::Digest;
-use yiping_catalogue::{Catalogue, Figure, Merge, Sums};
+use yiping_catalogue::{Catalogue, Figure, Sums};
 use yiping_city::City;
 use yiping_event::{Stream, TimeMs, decode};
 use yiping_log::{NewRecord, partition_for_key};
@@ -192,8 +192,7 @@ impl<D: Domain> Slice<D> {
         let city = City::weihai();
         let line = |(id, merged): (WindowId, Merged)| {
             let entry = self.catalogue.entry(&id.0).unwrap();
-            let Merged { num, den, n, num2, den2, least, hist, .. } = merged;
-            let num = if entry.merge == Merge::Min { least.unwrap_or(0) } else { num };
+            let Merged { num, den, n, num2, den2, hist, .. } = merged;
             let sums = Sums { num, den, n, num2, den2, hist: hist.into_iter().collect() };
             let fleet = (entry.constant.as_deref() == Some("fleet") && id.1 == "city").then_some(i64::from(city.fleet));
             let text = written(&id, &entry.publish(&sums, TimeMs(id.4), fleet));

@@ -10,6 +10,7 @@ use std::{
 
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
+use yiping_catalogue::{Catalogue, Merge};
 use yiping_runner::{Origin, Sink};
 use yiping_store::{Batch, CheckpointId, GenerationRow, LiveRow, MetricRow, Parts, Result, StatusRow};
 
@@ -19,8 +20,8 @@ pub type WindowId = (String, String, String, String, i64);
 /// One partition's part of a window.
 type PartId = (WindowId, u16, u32);
 
-/// A window's sums over all partitions of its newest generation: num, den, n, the second two, histogram. The least `num` of parts in
-/// which anything was observed stands beside their sum.
+/// A window's sums over all partitions of its newest generation: num, den, n, the second two, histogram. Where the catalogue merges by
+/// the least, `num` is the least of the parts in which anything was observed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Merged {
     pub num: i64,
@@ -28,7 +29,6 @@ pub struct Merged {
     pub n: i64,
     pub num2: i64,
     pub den2: i64,
-    pub least: Option<i64>,
     pub hist: BTreeMap<u16, i64>,
     pub incomplete: bool,
 }
@@ -120,6 +120,9 @@ impl MemorySink {
                 let newest = kept.generations.values().rev().find(|life| life.from_ms.is_none_or(|from| from < end));
                 newest.is_some_and(|life| life.generation == generation)
             };
+            let entries = Catalogue::builtin().unwrap().entries;
+            let least: HashSet<String> =
+                entries.into_iter().filter(|entry| entry.merge == Merge::Min).map(|entry| entry.id).collect();
             let mut merged: BTreeMap<WindowId, Merged> = BTreeMap::new();
             let mut shown: HashSet<WindowId> = HashSet::new();
             for ((window, generation, _), row) in &kept.rows {
@@ -127,13 +130,16 @@ impl MemorySink {
                     continue;
                 }
                 let sum = merged.entry(window.clone()).or_default();
-                sum.num += row.num;
+                sum.num = match (least.contains(&window.0), row.n > 0, sum.n > 0) {
+                    (false, ..) => sum.num + row.num,
+                    (true, true, true) => sum.num.min(row.num),
+                    (true, true, false) => row.num,
+                    (true, false, _) => sum.num,
+                };
                 sum.den += row.den;
                 sum.n += row.n;
                 sum.num2 += row.num2;
                 sum.den2 += row.den2;
-                let least = sum.least.into_iter().chain((row.n > 0).then_some(row.num)).min();
-                sum.least = least;
                 sum.incomplete |= row.incomplete;
                 for (bucket, count) in &row.hist {
                     *sum.hist.entry(*bucket).or_default() += count;
