@@ -194,3 +194,48 @@ impl From<Written> for Device {
         Device { settled: settled.map(beat), beats: beats.into_iter().map(beat).collect(), districts }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR_MS: i64 = 60 * MINUTE_MS;
+
+    #[test]
+    fn i9_a_device_of_hourly_heartbeats_takes_so_much() {
+        let mut device = Device::default();
+        for hour in 0..24 * 40 {
+            let time = TimeMs(1_700_000_000_000 + hour * HOUR_MS);
+            device.heard(time, Some(KeyId(7)), false, |_, _| false);
+            assert!(device.settle(TimeMs(time.0 - 24 * HOUR_MS)));
+        }
+        let bytes = size_of::<Device>() + device.beats.capacity() * size_of::<Beat>() + device.districts.capacity() * 4;
+        println!("a device: {} minutes kept, {bytes} bytes beside its id and key", device.beats.len());
+        assert_eq!(device.beats.len(), 25); // now, and each full hour of the lateness
+        assert!(bytes <= 500, "{bytes}");
+        // nothing that a reader sees is kept twice: silent in a day, gone in thirty
+        assert_eq!(device.changes().len(), 2);
+    }
+
+    #[test]
+    fn a_device_that_names_a_new_district_every_minute_stays_small() {
+        let mut device = Device::default();
+        for minute in 0..4 * 24 * 60 {
+            let time = TimeMs(1_700_000_000_000 + minute * MINUTE_MS);
+            device.heard(time, Some(KeyId(minute as u32)), false, |_, _| false);
+            device.settle(TimeMs(time.0 - 24 * HOUR_MS));
+        }
+        assert!(device.beats.len() <= 1_441 && device.districts.len() <= 1_442, "{}", device.districts.len());
+        assert_eq!(device.changes().last().unwrap().district, Some(KeyId(4 * 24 * 60 - 1)));
+    }
+
+    #[test]
+    fn a_device_is_forgotten_when_nothing_of_it_lies_ahead_of_the_horizon() {
+        let mut device = Device::default();
+        let heard = TimeMs(1_700_000_000_000);
+        device.heard(heard, None, false, |_, _| false);
+        let gone = device.changes().last().unwrap().at;
+        assert!(device.settle(gone));
+        assert!(!device.settle(TimeMs(gone.0 + 1)));
+    }
+}
