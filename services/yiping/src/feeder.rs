@@ -322,7 +322,7 @@ mod tests {
         let slept = Story { sent: BTreeMap::from([(Stream::Bus, TimeMs(before - 24 * HOUR).to_string())]), ..first };
         slept.save(dir.path()).unwrap();
         let anew = Story::of(dir.path(), 1, Faults::Usual, &[]).unwrap();
-        assert_ne!(anew.since, slept.since);
+        assert_ne!(anew.sent, slept.sent);
         assert_eq!(anew.incidents, slept.incidents);
     }
 
