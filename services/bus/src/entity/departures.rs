@@ -5,8 +5,8 @@
 //! itself. Where either gap is longer than 2 h, service had a break.
 //!
 //! Known are scheduled times of departures that left at most 4 h before the one in question: so a headway is the same whenever it is
-//! worked out, and what left 4 h before the horizon can be forgotten. What is in order is kept twice until the horizon passes it (64
-//! bytes), then as a scheduled and an actual time (16 bytes). A departure that is too late isn't put in: its own figures and those of its
+//! worked out, and what left 4 h before the horizon can be forgotten. Until the horizon passes it a departure takes 72 bytes, then 16: its
+//! scheduled and its actual time. One that is too late isn't put in: its own figures and those of its
 //! neighbours wait for `heal` (I5).
 
 use std::collections::VecDeque;

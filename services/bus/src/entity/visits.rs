@@ -4,7 +4,7 @@
 //! day), without trip id to that of the same stop (at most 1 h before), unless another departure came between: so an arrival has one
 //! departure at most. Arrival and departure are the same trip's only if both name it, or neither does.
 //!
-//! Kept are 32 bytes a call from the horizon on, and arrivals that may still be departed from. What is too late is left out: a stay
+//! Kept are 24 bytes a call from the horizon on, and arrivals that may still be departed from. What is too late is left out: a stay
 //! doesn't outlive its windows (I5).
 
 use serde::{Deserialize, Serialize};

@@ -154,8 +154,10 @@ fn activity() -> impl Strategy<Value = Activity> {
     let drive = (0..3u8, 0..2usize, steps, 1..14i64, (0..14i64, 0..5i64, spot), people).prop_map(
         |(vehicle, route, step, fixes, jump, people)| Activity::Drive { vehicle, route, step, fixes, jump, people },
     );
-    let dwell = prop_oneof![6 => 0..120i64, 1 => 3_000..4_000i64, 1 => -20..0i64];
-    let late = prop::option::weighted(0.9, prop_oneof![4 => -120..400i64, 1 => 400..1_200i64]);
+    let dwell = prop_oneof![4 => 0..120i64, 2 => Just(0), 1 => 3_000..4_000i64, 1 => -20..0i64];
+    // to the second: the tolerance, and half a gap
+    let limits = prop::sample::select(vec![-60i64, 0, 30, 150, 300]);
+    let late = prop::option::weighted(0.9, prop_oneof![3 => -120..400i64, 2 => limits.clone(), 1 => 400..1_200i64]);
     let call = (
         (0..4u8, prop_oneof![3 => Just(0usize), 1 => Just(1)], prop_oneof![4 => Just(0u8), 1 => Just(1)], 0..2u8),
         (prop::option::weighted(0.6, 0..3u8), dwell, late, prop::option::of(any::<bool>())),
@@ -165,7 +167,7 @@ fn activity() -> impl Strategy<Value = Activity> {
             Activity::Visit { call: Call { vehicle, route, direction, stop, trip, dwell, late, timing_point }, form }
         });
     // kind, seconds after the timetable, minutes by which the timetable is moved
-    let step = (0..4u8, -200..900i64, prop_oneof![4 => Just(0i64), 1 => -5..5i64]);
+    let step = (0..4u8, prop_oneof![3 => -200..900i64, 1 => limits], prop_oneof![4 => Just(0i64), 1 => -5..5i64]);
     let trip = (0..4u8, 0..2usize, prop::collection::vec(step, 1..4)).prop_map(|(trip, route, steps)| Activity::Trip {
         trip,
         route,
@@ -177,7 +179,8 @@ fn activity() -> impl Strategy<Value = Activity> {
 pub fn case() -> impl Strategy<Value = Case> {
     let length = prop_oneof![2 => Just(50 * 60i64), 1 => 3_600..7 * 3_600i64];
     let plan = length.prop_flat_map(|length| {
-        (prop::collection::vec((0..length, activity()), 1..90), prop::sample::select(STARTS.to_vec()))
+        let at = prop_oneof![0..length, (0..length).prop_map(|at| at / 30 * 30)];
+        (prop::collection::vec((at, activity()), 1..90), prop::sample::select(STARTS.to_vec()))
     });
     (plan, any::<u64>(), 1..4u32).prop_map(|((activities, start), seed, partitions)| Case {
         events: shuffled(&activities, start, seed),

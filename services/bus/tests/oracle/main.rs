@@ -134,7 +134,7 @@ fn logs_hold_everything_that_real_ones_do() {
             names.insert(row.metric.clone());
         }
     }
-    assert!(duplicates > 50 && rejected > 50 && disordered > 50, "{duplicates} {rejected} {disordered}");
+    assert!(duplicates > 50 && rejected > 20 && disordered > 50, "{duplicates} {rejected} {disordered}");
     for entry in Catalogue::builtin().unwrap().entries.iter().filter(|entry| entry.stream == Stream::Bus) {
         assert!(valued.contains(&entry.id), "{} never has a value", entry.id);
         assert!(entry.min_n == 0 || too_few.contains(&entry.id), "{} always has one", entry.id);
