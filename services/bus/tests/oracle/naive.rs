@@ -281,9 +281,16 @@ fn stays(events: &[&Event], rows: &mut Rows) {
     }
 }
 
+#[derive(Default)]
+struct Trip {
+    due: i64,
+    /// The first time.
+    started: Option<i64>,
+    cancelled: bool,
+}
+
 fn trips(events: &[&Event], rows: &mut Rows) {
-    // (when it is due, first start, cancelled): events come in the order of time, kind, id
-    let mut trips: BTreeMap<(i64, usize, i64), (i64, Option<i64>, bool)> = BTreeMap::new();
+    let mut trips: BTreeMap<(i64, usize, i64), Trip> = BTreeMap::new();
     let turn = |kind: &str| ["scheduled", "started", "finished", "cancelled"].iter().position(|other| *other == kind);
     let mut said: Vec<&&Event> = events.iter().filter(|event| matches!(event.what, What::Trip { .. })).collect();
     said.sort_by_key(|event| match &event.what {
@@ -295,15 +302,15 @@ fn trips(events: &[&Event], rows: &mut Rows) {
             continue;
         };
         let service_day = rows.day(*scheduled, 4 * HOUR).0;
-        let known = trips.entry((service_day, *route, *trip)).or_insert((*scheduled, None, false));
-        known.0 = *scheduled;
+        let known = trips.entry((service_day, *route, *trip)).or_default();
+        known.due = *scheduled;
         match *kind {
-            "started" => known.1 = known.1.or(Some(event.time)),
-            "cancelled" => known.2 = true,
+            "started" => known.started = known.started.or(Some(event.time)),
+            "cancelled" => known.cancelled = true,
             _ => {}
         }
     }
-    for ((_, route, _), (due, started, cancelled)) in &trips {
+    for ((_, route, _), Trip { due, started, cancelled }) in &trips {
         if !cancelled {
             let in_time = started.is_some_and(|started| (-60_000..=300_000).contains(&(started - due)));
             for span in ["1h", "day"] {
@@ -375,7 +382,7 @@ fn published(metric: &str, level: &str, seen: &[(i64, i64)]) -> Figure {
             };
             let (numerator, denominator) = (wait(&|one| one.0), wait(&|one| one.1));
             let enough = n >= FEWEST && first != 0.0;
-            Figure { value: enough.then(|| numerator - denominator), numerator, denominator, n }
+            Figure { value: enough.then_some(numerator - denominator), numerator, denominator, n }
         }
         other => panic!("{other} is no figure of buses"),
     }
