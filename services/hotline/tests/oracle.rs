@@ -148,7 +148,11 @@ fn event(number: usize, draft: &Draft, base: i64, span: i64) -> Event {
     let district = ["环翠区", "环翠区", "文登区"].get(usize::from(draft.place.0));
     let category = ["供热供水", "路灯", "道路设施", "路灯"][usize::from(draft.place.1)];
     let agency = ["住建", "城管"].get(usize::from(draft.place.2));
-    let due = draft.due.map(|minutes| TimeMs(time.max(base) + minutes * MINUTE - i64::from(snap) * 500).to_string());
+    let due = draft.due.map(|minutes| {
+        let due = time + minutes * MINUTE - i64::from(snap) * 500;
+        // to the millisecond at the time of some other event
+        TimeMs(if snap <= 1 { due.div_euclid(10 * MINUTE) * 10 * MINUTE } else { due }).to_string()
+    });
     let seconds = draft.seconds.map(|ms| ms.map(|ms| f64::from(ms) / 1_000.0));
     let (kind, entity, mut data) = match draft.kind {
         0..8 => {
