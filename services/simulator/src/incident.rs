@@ -6,7 +6,7 @@
 //!
 //! | name | what happens | differs from the run without |
 //! | --- | --- | --- |
-//! | `bus-bunching` | every second vehicle of the 8 routes with the shortest headway falls back by 0.7 of it: gaps of 1.7 and 0.3 in turn | the vehicles' positions, stops, starts and ends of trips that happen in it |
+//! | `bus-bunching` | every second vehicle of the 45 routes with the shortest headways falls back by 0.7 of it: gaps of 1.7 and 0.3 in turn | the vehicles' positions, stops, starts and ends of trips that happen in it |
 //! | `lot-full` | the 3 largest car parks fill up within 8 minutes and stay full; their guests leave within a quarter of an hour afterwards | these lots' snapshots from its begin to that quarter's end; and the guests' sessions |
 //! | `heating-outage` | 供热 orders ×20 in the two districts with the most callers; long waits and lost calls for all | calls offered in it, with the orders that come of them, for as long as these live |
 //! | `sos-unanswered` | an alarm that nobody acknowledges until its end, then closed within minutes | that one case |

@@ -105,7 +105,7 @@ macro_rules! incidents {
             "What goes wrong on purpose, ",
             $since,
             ", and for how long (@30m+60m when absent); repeatable.\n\n\
-            bus-bunching: on 8 routes every second vehicle falls back by 0.7 of the headway\n\
+            bus-bunching: on 45 routes every second vehicle falls back by 0.7 of the headway\n\
             lot-full: the 3 largest car parks fill up within 8 minutes and stay full\n\
             heating-outage: orders about heating x20 in two districts, long waits, lost calls\n\
             sos-unanswered: an alarm that nobody acknowledges until its end\n\
