@@ -99,7 +99,7 @@ fn event(long: bool, nth: i64, &(kind, entity, step, at, delay, (place, category
     };
     let within = match (long, kind) {
         (false, "sos") => i64::from(entity) * 3 * HOUR + in_stretch(at, 2 * HOUR),
-        (false, _) => in_stretch(at, 21 * HOUR),
+        (false, _) => in_stretch(at, 20 * HOUR),
         // devices are heard of at any time, the others within their own stretch
         (true, "heartbeat") => in_stretch(at, reach * HOUR),
         (true, _) => i64::from(entity) * 10 * HOUR + in_stretch(at, reach * HOUR),
@@ -151,7 +151,10 @@ fn event(long: bool, nth: i64, &(kind, entity, step, at, delay, (place, category
             if (event == "created" && extra % 4 != 0) || (!long && extra % 8 == 1) {
                 let due = time - 5 * HOUR + in_stretch(amount, 24 * HOUR);
                 let hour = (due + 8 * HOUR).rem_euclid(24 * HOUR) / HOUR;
-                data["due"] = TimeMs(due + if hour < 3 { 3 * HOUR } else { 0 }).to_string().into();
+                let due = due + if hour < 3 { 3 * HOUR } else { 0 };
+                // (at the end of a short log what is due more than an hour before its beginning would be too late)
+                let due = if long { due } else { due.max(START - HOUR) };
+                data["due"] = TimeMs(due).to_string().into();
             }
             data
         }
