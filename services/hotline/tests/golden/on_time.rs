@@ -162,3 +162,34 @@ fn i5_a_close_that_is_too_late_for_windows_still_keeps_a_due_date_that_is_not() 
     assert_eq!(everywhere(&figures, METRIC, "24h", "21T12:05:00"), KEPT);
     assert_eq!(crate::city(&figures, "hotline.open_orders", "now", "21T12:00:00"), crate::gauge(0.0, 1));
 }
+
+#[test]
+fn i5_an_extension_that_comes_when_the_verdict_is_settled_counts_the_order_no_second_time() {
+    // due on the 20th at 11:00, missed; put off on the 21st at 10:00 (23 h later), which is told at 12:00: by then the horizon has
+    // passed the due date, and what counts there can't be taken back
+    let log = log().at("10:00:00", "order", due("a", "11:00:00")).tick("21T09:00:00").tick("21T12:00:00");
+    let log =
+        log.at("21T10:00:00", "order", extended("a", "21T15:00:00")).at("21T14:00:00", "order", step("a", "closed"));
+    let figures = log.tick("21T16:00:00").figures::<Hotline>();
+    assert_eq!(figures.counters.late, 0);
+    assert_eq!(day(&figures), MISSED);
+    assert_eq!(everywhere(&figures, METRIC, "day", "22T00:00:00"), None);
+}
+
+#[test]
+fn i5_an_order_taken_over_counts_by_the_due_date_that_it_was_put_off_to() {
+    // a live stream is told on the 20th of an order of the 1st, due on the 5th, put off on the 3rd to the 20th at 12:00: what was
+    // missed on the 5th, as long as the extension isn't known, is too late for its window and was never counted
+    let log = log()
+        .at("10:00:00", "callback", serde_json::json!({"order_id": "a"}))
+        .tick("10:00:10")
+        .at("01T10:00:00", "order", due("a", "05T10:00:00"))
+        .tick("10:00:20")
+        .at("03T10:00:00", "order", extended("a", "12:00:00"))
+        .at("11:00:00", "order", step("a", "closed"))
+        .tick("13:00:00");
+    let figures = log.figures::<Hotline>();
+    assert_eq!(figures.counters.late, 2);
+    assert_eq!(day(&figures), KEPT);
+    assert_eq!(everywhere(&figures, METRIC, "24h", "12:05:00"), KEPT);
+}
