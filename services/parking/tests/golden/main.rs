@@ -1,4 +1,5 @@
 //! Parking by hand: small logs, and the arithmetic that their figures must come to. One file a family of figures.
+#![allow(clippy::unwrap_used, reason = "a test that can't go on may panic")]
 
 #[path = "../../../../tests/golden/figures.rs"]
 mod figures;
@@ -11,6 +12,7 @@ mod payments;
 mod silence;
 mod snapshots;
 mod space;
+mod state;
 mod stays;
 mod turnover;
 

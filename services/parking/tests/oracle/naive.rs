@@ -83,6 +83,12 @@ pub fn ends(span: &str, from: i64, newest: i64) -> Vec<(i64, i64)> {
     (0..).map(|at| first + at * slide).take_while(|end| *end <= last).map(|end| (end - size, end)).collect()
 }
 
+/// The ends of the windows [start, end) that hold `time`, up to the last that holds something.
+pub fn holding(span: &str, time: i64, newest: i64) -> Vec<i64> {
+    let windows = ends(span, time, time.min(newest)); // those that begin at or before it
+    windows.into_iter().filter(|(start, end)| *start <= time && time < *end).map(|window| window.1).collect()
+}
+
 /// Rows being made.
 #[derive(Default)]
 pub struct Made {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{MINUTE, Made, OFFSET, ends, home, places};
+use super::{MINUTE, Made, OFFSET, ends, holding, home, places};
 use crate::log::{Event, LOTS, What};
 
 const HOLDS: i64 = 60 * MINUTE;
@@ -145,7 +145,7 @@ pub fn add(sorted: &[&Event], from: i64, newest: i64, made: &mut Made) {
             integral(lot, &events, from, newest, made);
             trend(lot, &events, from, newest, made);
             turnover(lot, &events, from, newest, made);
-            snapshots(lot, &events, from, newest, made);
+            snapshots(lot, &events, newest, made);
         }
     }
 }
@@ -193,6 +193,9 @@ fn integral(lot: &'static str, events: &[&Event], from: i64, newest: i64, made: 
         for (start, end) in ends(span, from, newest) {
             for (begins, until, view, district) in &pieces {
                 let ms = (*until.min(&end) - *begins.max(&start)).max(0);
+                if ms * view.capacity == 0 {
+                    continue;
+                }
                 for place in places(lot, district) {
                     made.add("occupancy_ratio", &place, (span, end), (view.occupied * ms, view.capacity * ms, 0));
                 }
@@ -201,7 +204,7 @@ fn integral(lot: &'static str, events: &[&Event], from: i64, newest: i64, made: 
     }
     for (event, _, after, _) in steps(lot, events) {
         for span in ["15m", "1h", "day"] {
-            for (_, end) in ends(span, from, newest).into_iter().filter(|(s, e)| *s <= event.time && event.time < *e) {
+            for end in holding(span, event.time, newest) {
                 for place in places(lot, district(&after, lot)) {
                     made.add("occupancy_ratio", &place, (span, end), (0, 0, 1));
                 }
@@ -257,11 +260,11 @@ fn turnover(lot: &'static str, events: &[&Event], from: i64, newest: i64, made: 
     }
 }
 
-fn snapshots(lot: &'static str, events: &[&Event], from: i64, newest: i64, made: &mut Made) {
+fn snapshots(lot: &'static str, events: &[&Event], newest: i64, made: &mut Made) {
     for event in events {
         let What::Snapshot { capacity, occupied, district, .. } = event.what else { continue };
         let wrong = occupied < 0 || occupied > capacity;
-        for (_, end) in ends("1h", from, newest).into_iter().filter(|(s, e)| *s <= event.time && event.time < *e) {
+        for end in holding("1h", event.time, newest) {
             for place in places(lot, district.unwrap_or(home(lot))) {
                 made.add("snapshots", &place, ("1h", end), (1, 1, 1));
                 if wrong {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Figure, HOUR, Made, ends, home, places};
+use super::{Figure, HOUR, Made, ends, holding, home, places};
 use crate::log::{CHANNELS, Event, Log, What};
 
 /// Adds to every window of some spans that holds `time`, [start, end).
@@ -28,8 +28,7 @@ impl Flows<'_> {
         sums: (i64, i64, i64),
     ) {
         for span in spans {
-            let windows = ends(span, self.from.min(time), self.newest);
-            for (_, end) in windows.into_iter().filter(|(start, end)| *start <= time && time < *end) {
+            for end in holding(span, time, self.newest) {
                 self.made.add(metric, place, (span, end), sums);
             }
         }
@@ -99,7 +98,7 @@ fn percentiles(dwells: &[(&'static str, i64, i64)], flows: &mut Flows<'_>) {
     let mut windows: BTreeMap<(&str, String, &'static str, i64), Vec<i64>> = BTreeMap::new();
     for (lot, time, dwell) in dwells {
         for span in ["1h", "day"] {
-            for (_, end) in ends(span, flows.from, flows.newest).into_iter().filter(|(s, e)| s <= time && time < e) {
+            for end in holding(span, *time, flows.newest) {
                 for (level, key) in places(lot, home(lot)) {
                     windows.entry((level, key, span, end)).or_default().push(*dwell);
                 }
