@@ -168,11 +168,18 @@ fn lot(row: &LiveEntity) -> Option<Lot> {
     #[derive(Deserialize)]
     struct Filling {
         lot_id: Option<String>,
+        floor: Option<String>,
         capacity: i64,
         occupied: i64,
     }
-    let Filling { lot_id, capacity, occupied } = attrs(row)?;
-    Some(Lot { lot_id: lot_id.unwrap_or_else(|| row.key.clone()), capacity, occupied, time: TimeMs(row.time_ms) })
+    let Filling { lot_id, floor, capacity, occupied } = attrs(row)?;
+    // a floor is a part of its lot, which has a row of its own
+    floor.is_none().then(|| Lot {
+        lot_id: lot_id.unwrap_or_else(|| row.key.clone()),
+        capacity,
+        occupied,
+        time: TimeMs(row.time_ms),
+    })
 }
 
 /// A case is never left out, however little is known of it.
@@ -233,6 +240,14 @@ mod tests {
             assert_eq!(lot(&live("lot", "l", 0, odd)), None);
             assert_eq!(sos(&live("sos", "c", 7, odd)).raised, TimeMs(7));
         }
+    }
+
+    #[test]
+    fn a_floor_is_no_lot_of_its_own() {
+        let whole = r#"{"lot_id":"P001","floor":null,"capacity":80,"occupied":40}"#;
+        let floor = r#"{"lot_id":"P001","floor":"F1","capacity":50,"occupied":10}"#;
+        assert_eq!(lot(&live("lot", "P001", 0, whole)).map(|lot| lot.capacity), Some(80));
+        assert_eq!(lot(&live("lot", "P001/F1", 0, floor)), None);
     }
 
     #[test]
