@@ -198,7 +198,7 @@ fn event(number: usize, draft: &Draft, base: i64, span: i64) -> Event {
             if word == "created" {
                 data["category"] = category.into();
                 data["district"] = (*district.unwrap_or(&"荣成市")).into();
-                data["direct"] = if draft.word % 5 == 0 { true.into() } else { Value::Null };
+                data["direct"] = if draft.word.is_multiple_of(5) { true.into() } else { Value::Null };
             }
             if word == "created" || word == "extended" {
                 data["due"] = due.into();
@@ -207,7 +207,7 @@ fn event(number: usize, draft: &Draft, base: i64, span: i64) -> Event {
         }
         _ => {
             let (resolved, satisfied) = draft.answers;
-            let category = (draft.word % 2 == 0).then_some(category);
+            let category = draft.word.is_multiple_of(2).then_some(category);
             let data =
                 json!({"resolved": resolved, "satisfied": satisfied, "district": district, "category": category});
             ("callback", format!("o{}", draft.entity), data)

@@ -195,7 +195,7 @@ impl Batch<'_> {
         };
         let due_at = |now: i64| {
             let put_off = events.iter().filter(|event| event.word() == "extended" && event.time <= now);
-            put_off.filter_map(|event| event.due()).last().or(first_due)
+            put_off.filter_map(|event| event.due()).next_back().or(first_due)
         };
         self.instants("hotline.open_orders", &keys, created.time, is_open);
         self.instants("hotline.overdue_orders", &keys, created.time, |now| {
