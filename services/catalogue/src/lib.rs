@@ -172,7 +172,7 @@ impl Entry {
             ShapeName::Trend => Shape::Trend,
             ShapeName::Oldest => Shape::Oldest,
         };
-        Some(MetricSpec { id: self.id.clone(), shape, spans: self.windows(), moves: self.moves })
+        Some(MetricSpec { id: self.id.as_str().into(), shape, spans: self.windows(), moves: self.moves })
     }
 
     fn check(&self, catalogue: &Catalogue) -> Result<(), CatalogueError> {

@@ -9,7 +9,7 @@ use crate::entity::{Case, Service};
 
 /// A case, until it is closed.
 pub fn case(case: &Case, context: &mut Context<'_>) {
-    let (Some(raised), Some(key)) = (case.raised(), case.key()) else {
+    let (Some(raised), Some(key), true) = (case.raised(), case.key(), context.tells_live()) else {
         return;
     };
     let mut attrs = json!({
@@ -28,6 +28,9 @@ pub fn case(case: &Case, context: &mut Context<'_>) {
 
 /// An order, until it is finished, cancelled, or nobody was at home.
 pub fn order(order: &Service, context: &mut Context<'_>) {
+    if !context.tells_live() {
+        return;
+    }
     let (Some(created), Some((district, category)), Some(key)) = (order.created(), order.levels(), order.key()) else {
         return;
     };

@@ -12,6 +12,9 @@ pub fn opaque(id: EntityId) -> u64 {
 
 /// The order's row; gone when it is closed. Nothing of one that was never open.
 pub fn tell(order: &WorkOrder, context: &mut Context<'_>) {
+    if !context.tells_live() {
+        return;
+    }
     let (Some(created), Some(levels)) = (order.created().filter(|created| !created.direct), order.levels()) else {
         return;
     };

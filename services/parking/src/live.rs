@@ -8,6 +8,9 @@ use crate::entity::lot::{Lot, Space};
 /// A row for the lot (key `lot`), and one for each floor that is known (key `lot/floor`); floors that were known `before` and aren't
 /// any more are gone.
 pub fn rows(key: KeyId, lot: &Lot, before: &[KeyId], time: TimeMs, context: &mut Context<'_>) {
+    if !context.tells_live() {
+        return;
+    }
     let time = lot.heard().unwrap_or(time);
     let name = |key: KeyId, context: &Context<'_>| context.board.keys.name(key).to_owned();
     let lot_id = name(key, context);

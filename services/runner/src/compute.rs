@@ -7,14 +7,17 @@ use std::{
 };
 
 use anyhow::{Context, bail, ensure};
+use foldhash::fast::RandomState;
 use serde::Serialize;
 use yiping_catalogue::{Catalogue, Sums};
 use yiping_city::City;
-use yiping_event::{Data, Stream, TimeMs, decode};
+use yiping_event::{Data, Event, Reject, Stream, TimeMs, decode};
 use yiping_log::partition_for_key;
-use yiping_window::{Counters, Domain, Input, Level, Machine, Output, Row, Settings, Span};
+use yiping_window::{Counters, Domain, Input, Level, Machine, Name, Output, Row, Settings, Span};
 
 use crate::export::exported;
+
+const MIXED: &str = "events and lines of an export (yiping log export) can't be mixed; give either";
 
 /// More than any topic has; beyond it a number is taken for a mistake, not for memory to be filled.
 const MOST_PARTITIONS: u32 = 4_096;
@@ -56,8 +59,6 @@ struct Part {
     revision: u64,
 }
 
-type Id = (String, &'static str, String, &'static str, i64);
-
 /// Runs a stream's machine over lines, in their order. `spans`: only these.
 ///
 /// Lines are events, spread over `partitions` by their keys; or all of them are of a log's export: then every record goes to its own
@@ -76,8 +77,10 @@ pub fn compute<D: Domain>(
     lines: impl Iterator<Item = io::Result<Vec<u8>>>,
 ) -> anyhow::Result<Computed> {
     let specs = catalogue.specs(stream, spans);
-    let machine =
-        || Machine::new(stream, &specs, settings.clone()).map_err(|error| anyhow::anyhow!("settings: {error}"));
+    let machine = || match Machine::new(stream, &specs, settings.clone()) {
+        Ok(machine) => Ok(machine.without_live()),
+        Err(error) => Err(anyhow::anyhow!("settings: {error}")),
+    };
     let partitions = partitions.max(1);
     let mut machines: Vec<Machine<D>> = (0..partitions).map(|_| machine()).collect::<Result<_, _>>()?;
     let mut windows = Windows::default();
@@ -91,11 +94,13 @@ pub fn compute<D: Domain>(
         if line.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
-        let record = exported(&line).with_context(|| format!("line {number} of an export"))?;
-        if *of_export.get_or_insert(record.is_some()) != record.is_some() {
-            bail!("line {number}: events and lines of an export (yiping log export) can't be mixed; give either");
+        if of_export.is_none() {
+            of_export = Some(exported(&line).with_context(|| format!("line {number} of an export"))?.is_some());
         }
-        if let Some(record) = record {
+        if of_export == Some(true) {
+            let Some(record) = exported(&line).with_context(|| format!("line {number} of an export"))? else {
+                bail!("line {number}: {MIXED}");
+            };
             let partition = record.partition;
             ensure!(partition < MOST_PARTITIONS, "line {number}: {partition} is no partition");
             while machines.len() <= partition as usize {
@@ -108,27 +113,35 @@ pub fn compute<D: Domain>(
                 record.offset,
                 machine.offset().unwrap_or_default(),
             );
-            machine.apply(
-                Input { offset: record.offset, append: Some(record.append), payload: &record.payload },
-                &mut out,
-            );
+            let input = Input { offset: record.offset, append: Some(record.append), payload: &record.payload };
+            machine.apply(input, &mut out);
             windows.keep(partition, &mut out.rows);
         } else {
-            let Some(targets) = targets(&line, stream, partitions) else {
+            let decoded = decode(&line);
+            if decoded.is_err() && exported(&line)?.is_some() {
+                bail!("line {number}: {MIXED}");
+            }
+            let Some(targets) = targets(&decoded, stream, partitions) else {
                 computed.others += 1;
                 continue;
             };
-            for partition in targets {
-                machines[partition as usize].apply(Input { offset, append: None, payload: &line }, &mut out);
-                windows.keep(partition, &mut out.rows);
+            let input = Input { offset, append: None, payload: &line };
+            if targets.len() == 1 {
+                machines[targets.start as usize].apply_decoded(decoded, input, &mut out);
+                windows.keep(targets.start, &mut out.rows);
+            } else {
+                for partition in targets {
+                    machines[partition as usize].apply(input, &mut out);
+                    windows.keep(partition, &mut out.rows);
+                }
             }
             offset += 1;
         }
         for (_, reject) in out.rejects.drain(..) {
             *codes.entry(reject.code.as_str()).or_default() += 1;
         }
-        out.live.clear();
         out.late.clear();
+        out.late_minutes.clear();
     }
     let newest = machines.iter().filter_map(Machine::last_event).max();
     if let Some(newest) = newest {
@@ -153,8 +166,8 @@ pub fn compute<D: Domain>(
 }
 
 /// Which partitions a line goes to; `None` when it is another stream's. What doesn't decode goes to the first one, to be counted.
-fn targets(line: &[u8], stream: Stream, partitions: u32) -> Option<std::ops::Range<u32>> {
-    let Ok(event) = decode(line) else {
+fn targets(decoded: &Result<Event<'_>, Reject>, stream: Stream, partitions: u32) -> Option<std::ops::Range<u32>> {
+    let Ok(event) = decoded else {
         return Some(0..1);
     };
     let of = match &event.data {
@@ -172,81 +185,131 @@ fn targets(line: &[u8], stream: Stream, partitions: u32) -> Option<std::ops::Ran
     Some(partition..partition + 1)
 }
 
-/// Each window's newest revision, by partition.
+/// A window: metric, level, key (both by number), span, end. In the order of rows once names are in the place of numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct WindowId {
+    metric: u32,
+    key: u32,
+    level: Level,
+    span: Span,
+    end: i64,
+    partition: u32,
+}
+
+/// Each window's newest revision, by partition. Names are numbers as long as there are very many of them.
 #[derive(Default)]
 struct Windows {
-    rows: HashMap<Id, BTreeMap<u32, Part>>,
+    names: HashMap<Name, u32, RandomState>,
+    rows: HashMap<WindowId, Part, RandomState>,
 }
 
 impl Windows {
     fn keep(&mut self, partition: u32, rows: &mut Vec<Row>) {
         for row in rows.drain(..) {
-            let id = (row.metric, row.level.as_str(), row.key, row.span.as_str(), row.end.0);
-            let Row { num, den, n, num2, den2, hist, .. } = row;
+            let (metric, key) = (self.number(&row.metric), self.number(&row.key));
+            let Row { level, span, end, num, den, n, num2, den2, hist, .. } = row;
+            let id = WindowId { metric, key, level, span, end: end.0, partition };
             let sums = Sums { num, den, n, num2, den2, hist };
-            let part = Part { sums, gone: row.gone, revision: (1 << 48) | row.offset };
-            self.rows.entry(id).or_default().insert(partition, part);
+            self.rows.insert(id, Part { sums, gone: row.gone, revision: (1 << 48) | row.offset });
         }
+    }
+
+    fn number(&mut self, name: &Name) -> u32 {
+        if let Some(number) = self.names.get(name) {
+            return *number;
+        }
+        let number = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
+        self.names.insert(name.clone(), number);
+        number
     }
 
     fn publish(self, stream: Stream, catalogue: &Catalogue, city: &City, watermark: TimeMs) -> Vec<OfflineRow> {
         let days = yiping_window::span::Days::new(city.zone.clone());
-        let mut rows: Vec<(Id, OfflineRow)> = Vec::with_capacity(self.rows.len());
-        for (id, parts) in self.rows {
-            let parts: Vec<Part> = parts.into_values().collect();
-            let (Some(entry), false) = (catalogue.entry(&id.0), parts.iter().all(|part| part.gone)) else {
+        // in the order of rows: numbers follow names
+        let mut sorted: Vec<(Name, u32)> = self.names.into_iter().collect();
+        sorted.sort_unstable();
+        let mut rank = vec![0; sorted.len()];
+        for (at, (_, number)) in (0u32..).zip(&sorted) {
+            rank[*number as usize] = at;
+        }
+        let name = |rank: u32| &sorted[rank as usize].0;
+        let mut parts: Vec<(WindowId, Part)> = self
+            .rows
+            .into_iter()
+            .map(|(id, part)| {
+                let (metric, key) = (rank[id.metric as usize], rank[id.key as usize]);
+                (WindowId { metric, key, ..id }, part)
+            })
+            .collect();
+        let order = |id: &WindowId| (id.metric, id.level.as_str(), id.key, id.span.as_str(), id.end, id.partition);
+        parts.sort_unstable_by(|a, b| order(&a.0).cmp(&order(&b.0)));
+        let watermark = watermark.to_string();
+        let mut times: HashMap<i64, String, RandomState> = HashMap::default();
+        let mut time = |ms: i64| times.entry(ms).or_insert_with(|| TimeMs(ms).to_string()).clone();
+        let mut rows = Vec::with_capacity(parts.len());
+        let same = |a: &(WindowId, Part), b: &(WindowId, Part)| {
+            WindowId { partition: 0, ..a.0 } == WindowId { partition: 0, ..b.0 }
+        };
+        for parts in parts.chunk_by(same) {
+            let id = parts[0].0;
+            let (metric, key) = (name(id.metric), name(id.key));
+            let (Some(entry), false) = (catalogue.entry(metric), parts.iter().all(|(_, part)| part.gone)) else {
                 continue;
             };
-            let Ok(span) = id.3.parse::<Span>() else {
-                continue;
+            let mut merged = Sums::default();
+            let sums = match parts {
+                [(_, one)] => &one.sums,
+                more => {
+                    more.iter().for_each(|(_, part)| merged.merge(&part.sums, entry.merge));
+                    &merged
+                }
             };
-            let mut sums = Sums::default();
-            for part in &parts {
-                sums.merge(&part.sums, entry.merge);
-            }
-            let fleet = (entry.constant.as_deref() == Some("fleet") && id.1 == "city").then_some(i64::from(city.fleet));
-            let figure = entry.publish(&sums, TimeMs(id.4), fleet);
-            let row = OfflineRow {
+            let is_city = id.level == Level::City;
+            let fleet = (entry.constant.as_deref() == Some("fleet") && is_city).then_some(i64::from(city.fleet));
+            let figure = entry.publish(sums, TimeMs(id.end), fleet);
+            rows.push(OfflineRow {
                 stream: stream.as_str(),
-                metric: id.0.clone(),
-                level: id.1,
-                key: id.2.clone(),
-                span: id.3,
-                window_start: TimeMs(span.start_of(id.4, &days)).to_string(),
-                window_end: TimeMs(id.4).to_string(),
+                metric: metric.to_string(),
+                level: id.level.as_str(),
+                key: key.to_string(),
+                span: id.span.as_str(),
+                window_start: time(id.span.start_of(id.end, &days)),
+                window_end: time(id.end),
                 value: figure.value,
                 numerator: figure.numerator,
                 denominator: figure.denominator,
                 n: figure.n,
                 is_final: true,
-                revision: parts.iter().map(|part| part.revision).max().unwrap_or(0),
-                watermark: watermark.to_string(),
-            };
-            rows.push((id, row));
+                revision: parts.iter().map(|(_, part)| part.revision).max().unwrap_or(0),
+                watermark: watermark.clone(),
+            });
         }
         derive(stream, catalogue, &mut rows);
-        rows.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        rows.into_iter().map(|(_, row)| row).collect()
+        rows
     }
 }
 
 /// The figures that are made of others (the views of the store do the same): at each full minute up to the last one that is `now`,
 /// how many rows lie beyond the limit.
-fn derive(stream: Stream, catalogue: &Catalogue, rows: &mut Vec<(Id, OfflineRow)>) {
-    let last = rows.iter().filter(|(id, _)| id.3 == Span::Now.as_str()).map(|(id, _)| id.4).max();
+fn derive(stream: Stream, catalogue: &Catalogue, rows: &mut Vec<OfflineRow>) {
+    let last = rows.iter().filter(|row| row.span == Span::Now.as_str()).map(|row| &row.window_end).max().cloned();
+    let before = rows.len();
     for entry in catalogue.entries.iter().filter(|entry| entry.stream == stream) {
         let Some((derived, when, limit)) =
             entry.derived.as_ref().and_then(|derived| Some((derived, derived.when?, derived.limit?)))
         else {
             continue;
         };
-        let mut made: BTreeMap<i64, OfflineRow> = BTreeMap::new();
-        for ((metric, level, _, span, end), row) in rows.iter() {
-            let is_source = *metric == derived.of && *level == derived.level && *span == derived.span;
-            if !is_source || end % 60_000 != 0 || last.is_none_or(|last| *end > last) {
+        let mut made: BTreeMap<&str, OfflineRow> = BTreeMap::new();
+        for row in &rows[..before] {
+            let is_source = row.metric == derived.of && row.level == derived.level && row.span == derived.span;
+            // (times of one form are in order as texts, too)
+            let is_now =
+                row.window_end.ends_with(":00.000Z") && last.as_ref().is_some_and(|last| row.window_end <= *last);
+            if !is_source || !is_now {
                 continue;
             }
-            let made = made.entry(*end).or_insert_with(|| OfflineRow {
+            let made = made.entry(&row.window_end).or_insert_with(|| OfflineRow {
                 metric: entry.id.clone(),
                 level: Level::City.as_str(),
                 key: Level::City.as_str().to_owned(),
@@ -265,8 +328,22 @@ fn derive(stream: Stream, catalogue: &Catalogue, rows: &mut Vec<(Id, OfflineRow)
             }
             made.revision = made.revision.max(row.revision);
         }
-        rows.extend(
-            made.into_iter().map(|(end, row)| ((row.metric.clone(), row.level, row.key.clone(), row.span, end), row)),
-        );
+        let made: Vec<OfflineRow> = made.into_values().collect();
+        rows.extend(made);
+    }
+    if rows.len() > before {
+        let order =
+            |row: &OfflineRow| (row.metric.clone(), row.level, row.key.clone(), row.span, row.window_end.clone());
+        let (mut derived, kept) = (rows.split_off(before), std::mem::take(rows));
+        derived.sort_by_key(order);
+        // two sorted lists become one
+        let mut derived = derived.into_iter().peekable();
+        for row in kept {
+            while let Some(first) = derived.next_if(|first| first.metric < row.metric) {
+                rows.push(first);
+            }
+            rows.push(row);
+        }
+        rows.extend(derived);
     }
 }

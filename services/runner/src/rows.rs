@@ -50,9 +50,9 @@ pub fn row_id(row: &MetricRow) -> RowId {
 pub fn store_row(row: Row, origin: &Origin, names: &mut Names) -> MetricRow {
     MetricRow {
         stream: Arc::clone(&origin.stream),
-        metric: names.get(&row.metric),
+        metric: row.metric.shared(),
         level: names.get(row.level.as_str()),
-        key: names.get(&row.key),
+        key: row.key.shared(),
         span: names.get(row.span.as_str()),
         window_start_ms: row.start.0,
         window_end_ms: row.end.0,

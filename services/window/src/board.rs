@@ -59,7 +59,7 @@ pub struct Board {
     #[serde(skip)]
     pub(crate) specs: Vec<MetricSpec>,
     #[serde(skip)]
-    pub(crate) index: HashMap<(MetricId, Level, KeyId), usize>,
+    pub(crate) index: HashMap<(MetricId, Level, KeyId), usize, foldhash::fast::RandomState>,
     pub(crate) series: Vec<Series>,
     pub(crate) closed: BTreeMap<Span, Closed>,
     /// Series with pending revisions.
@@ -78,17 +78,17 @@ impl Board {
     /// new to a metric starts with the panes that there are: its first windows are made as they are.
     pub(crate) fn attach(&mut self, specs: &[MetricSpec], watermark: Option<TimeMs>, days: &Days) {
         for spec in specs {
-            if !self.names.contains(&spec.id) {
-                self.names.push(spec.id.clone());
+            if !self.names.iter().any(|name| spec.id == **name) {
+                self.names.push(spec.id.to_string());
             }
         }
         self.specs = self
             .names
             .iter()
             .map(|name| {
-                specs.iter().find(|spec| spec.id == *name).cloned().unwrap_or_else(|| MetricSpec {
+                specs.iter().find(|spec| spec.id == **name).cloned().unwrap_or_else(|| MetricSpec {
                     // of a checkpoint by a version that knew more: its series stay, and make no rows
-                    id: name.clone(),
+                    id: name.as_str().into(),
                     shape: Shape::Flow,
                     spans: Vec::new(),
                     moves: false,

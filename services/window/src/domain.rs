@@ -87,7 +87,8 @@ pub struct LiveRow {
 pub struct Context<'a> {
     pub board: &'a mut Board,
     pub(crate) timers: &'a mut BTreeSet<Timer>,
-    pub(crate) live: &'a mut Vec<LiveRow>,
+    /// `None`: nobody wants them.
+    pub(crate) live: Option<&'a mut Vec<LiveRow>>,
     pub days: &'a Days,
     /// The log time of the event at hand (I2): its `receivedtime`, else when the log took it in, else its own time. `None` for
     /// timers.
@@ -138,6 +139,14 @@ impl Context<'_> {
     }
 
     pub fn live(&mut self, row: LiveRow) {
-        self.live.push(row);
+        if let Some(live) = &mut self.live {
+            live.push(row);
+        }
+    }
+
+    /// Whether anybody wants live rows; to be asked before one is put together.
+    #[must_use]
+    pub fn tells_live(&self) -> bool {
+        self.live.is_some()
     }
 }

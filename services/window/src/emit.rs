@@ -5,8 +5,8 @@ use yiping_event::TimeMs;
 
 use crate::{
     board::{Board, Closed, Series, bounds, next_start},
-    key::Level,
-    metric::Shape,
+    key::{Level, Name},
+    metric::{MetricSpec, Shape},
     pane::{PANE_MS, Row},
     panes::Panes,
     rolling::{Bounds, EVER, Rolling, Value, pane_start},
@@ -73,7 +73,7 @@ impl Board {
             let value = window.value(spec.shape);
             window.roll(panes, spec.shape, to, bounds(span, kept_start, end));
             if !value.is_empty() {
-                rows.push(row(&spec.id, series, keys.name(series.key), span, (start, end), value, false, offset));
+                rows.push(row(spec, series, keys.shared(series.key), span, (start, end), value, false, offset));
             }
         }
         self.closed.insert(span, Closed { start: kept_start, end });
@@ -108,8 +108,8 @@ impl Board {
                         let window = if newest { current } else { walk.to(bounds) };
                         let value = window.value(spec.shape);
                         if !(value.is_empty() && change.window.was_empty(window)) {
-                            let (key, gone) = (self.keys.name(series.key), value.is_empty() && spec.moves);
-                            rows.push(row(&spec.id, series, key, *span, (start, end), value, gone, offset));
+                            let (key, gone) = (self.keys.shared(series.key), value.is_empty() && spec.moves);
+                            rows.push(row(spec, series, key, *span, (start, end), value, gone, offset));
                         }
                     }
                     end = span.boundary_after(end, days);
@@ -150,8 +150,8 @@ impl Board {
                 let value = window.ahead(&series.panes, spec.shape, closed.bounds(*span), to);
                 if !value.is_empty() || series.level == Level::City {
                     let start = if *span == Span::Now { end } else { start };
-                    let key = self.keys.name(series.key);
-                    rows.push(row(&spec.id, series, key, *span, (start, end), value, false, offset));
+                    let key = self.keys.shared(series.key);
+                    rows.push(row(spec, series, key, *span, (start, end), value, false, offset));
                 }
             }
         }
@@ -181,9 +181,9 @@ impl<'a> Walk<'a> {
 
 #[expect(clippy::too_many_arguments, reason = "one place where a row is put together from its parts")]
 fn row(
-    metric: &str,
+    spec: &MetricSpec,
     series: &Series,
-    key: &str,
+    key: Name,
     span: Span,
     (start, end): (i64, i64),
     value: Value,
@@ -192,9 +192,9 @@ fn row(
 ) -> Row {
     let start = if span == Span::Now { end } else { start };
     Row {
-        metric: metric.to_owned(),
+        metric: spec.id.clone(),
         level: series.level,
-        key: key.to_owned(),
+        key,
         span,
         start: TimeMs(start),
         end: TimeMs(end),

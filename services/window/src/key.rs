@@ -56,6 +56,60 @@ impl fmt::Display for Level {
     }
 }
 
+/// A name that very many rows share: of a metric, of a key.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Name(Arc<str>);
+
+impl Name {
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    #[must_use]
+    pub fn shared(&self) -> Arc<str> {
+        Arc::clone(&self.0)
+    }
+}
+
+impl From<&str> for Name {
+    fn from(name: &str) -> Self {
+        Name(name.into())
+    }
+}
+
+impl From<Arc<str>> for Name {
+    fn from(name: Arc<str>) -> Self {
+        Name(name)
+    }
+}
+
+impl std::ops::Deref for Name {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl PartialEq<str> for Name {
+    fn eq(&self, other: &str) -> bool {
+        &*self.0 == other
+    }
+}
+
+impl PartialEq<&str> for Name {
+    fn eq(&self, other: &&str) -> bool {
+        &*self.0 == *other
+    }
+}
+
 /// An interned key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct KeyId(pub u32);
@@ -86,7 +140,7 @@ impl<'de> Deserialize<'de> for KeyId {
 #[derive(Clone, Debug, Default)]
 pub struct Keys {
     names: Vec<Arc<str>>,
-    ids: HashMap<Arc<str>, KeyId>,
+    ids: HashMap<Arc<str>, KeyId, foldhash::fast::RandomState>,
 }
 
 impl Keys {
@@ -105,6 +159,12 @@ impl Keys {
     #[must_use]
     pub fn name(&self, id: KeyId) -> &str {
         self.names.get(id.0 as usize).map_or("", AsRef::as_ref)
+    }
+
+    /// The same, to be kept.
+    #[must_use]
+    pub fn shared(&self, id: KeyId) -> Name {
+        self.names.get(id.0 as usize).map_or_else(|| Name::from(""), |name| Name(Arc::clone(name)))
     }
 }
 

@@ -41,7 +41,7 @@ mod track;
 pub use board::Board;
 pub use clock::{Clock, Settings};
 pub use domain::{Context, Domain, LiveRow};
-pub use key::{KeyId, Keys, Level};
+pub use key::{KeyId, Keys, Level, Name};
 pub use machine::{Contact, Core, Counters, Hole, Input, LateMinute, Machine, OWNER, Output};
 pub use metric::{MetricId, MetricSpec, Shape};
 pub use order::{EntityId, Order};

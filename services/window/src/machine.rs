@@ -159,6 +159,8 @@ pub struct Machine<D: Domain> {
     days: Days,
     /// The horizon is held here (see [`Machine::hold_horizon`]).
     held: Option<TimeMs>,
+    /// Whether anybody wants live rows.
+    tells_live: bool,
 }
 
 impl<D: Domain> Machine<D> {
@@ -180,13 +182,24 @@ impl<D: Domain> Machine<D> {
         let days = days_of(&settings)?;
         core.board.attach(specs, core.clock.watermark(&settings), &days);
         core.domain.configure(&settings, &mut core.board)?;
-        Ok(Machine { stream, core, dedup, days, held: None })
+        Ok(Machine { stream, core, dedup, days, held: None, tells_live: true })
+    }
+
+    /// Nobody wants live rows: they cost more than all else of an event.
+    #[must_use]
+    pub fn without_live(self) -> Self {
+        Machine { tells_live: false, ..self }
     }
 
     /// Takes one record in.
     pub fn apply(&mut self, input: Input<'_>, out: &mut Output) {
+        self.apply_decoded(decode(input.payload), input, out);
+    }
+
+    /// Takes a record in that was decoded already.
+    pub fn apply_decoded(&mut self, decoded: Result<Event<'_>, Reject>, input: Input<'_>, out: &mut Output) {
         let (rows, time) = (out.rows.len(), self.time());
-        self.take_in(input, out);
+        self.take_in(decoded, input, out);
         self.core.append = self.core.append.max(input.append);
         if self.time() != time {
             self.core.moved = input.append;
@@ -194,9 +207,9 @@ impl<D: Domain> Machine<D> {
         self.mark(&mut out.rows[rows..]);
     }
 
-    fn take_in(&mut self, input: Input<'_>, out: &mut Output) {
+    fn take_in(&mut self, decoded: Result<Event<'_>, Reject>, input: Input<'_>, out: &mut Output) {
         self.core.offset = Some(input.offset);
-        match decode(input.payload) {
+        match decoded {
             Ok(event) => self.take(&event, input, out),
             Err(reject) => {
                 self.core.counters.rejected += 1;
@@ -276,8 +289,13 @@ impl<D: Domain> Machine<D> {
         if !matches!(event.data, Data::SourceHeartbeat(_)) {
             self.core.last_event = self.core.last_event.max(Some(event.time));
             let Core { board, domain, timers, .. } = &mut self.core;
-            let context =
-                &mut Context { board, timers, live: &mut out.live, days: &self.days, log_time: Some(log_time) };
+            let context = &mut Context {
+                board,
+                timers,
+                live: self.tells_live.then_some(&mut out.live),
+                days: &self.days,
+                log_time: Some(log_time),
+            };
             domain.apply(event, context);
         }
         self.move_on(input.offset, out);
@@ -329,7 +347,16 @@ impl<D: Domain> Machine<D> {
         while let Some(timer) = self.core.timers.first().copied().filter(|timer| timer.at <= until) {
             self.core.timers.remove(&timer);
             let Core { board, domain, timers, .. } = &mut self.core;
-            domain.timer(timer, &mut Context { board, timers, live: &mut out.live, days: &self.days, log_time: None });
+            domain.timer(
+                timer,
+                &mut Context {
+                    board,
+                    timers,
+                    live: self.tells_live.then_some(&mut out.live),
+                    days: &self.days,
+                    log_time: None,
+                },
+            );
         }
     }
 
@@ -449,7 +476,13 @@ impl<D: Domain> Machine<D> {
     /// The current state of every entity, after a restore.
     pub fn live(&mut self, out: &mut Output) {
         let Core { board, domain, timers, .. } = &mut self.core;
-        domain.live(&mut Context { board, timers, live: &mut out.live, days: &self.days, log_time: None });
+        domain.live(&mut Context {
+            board,
+            timers,
+            live: self.tells_live.then_some(&mut out.live),
+            days: &self.days,
+            log_time: None,
+        });
     }
 
     /// The next-ending windows as they stand (I10).

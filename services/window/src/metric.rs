@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::span::Span;
+use crate::{key::Name, span::Span};
 
 /// Index of a metric in its machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -71,7 +71,7 @@ impl Shape {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MetricSpec {
-    pub id: String,
+    pub id: Name,
     pub shape: Shape,
     pub spans: Vec<Span>,
     /// Whether its events can move to another window later (a due date extended); such a window, emptied, is hidden.

@@ -3,7 +3,11 @@
 use serde::{Deserialize, Serialize};
 use yiping_event::TimeMs;
 
-use crate::{key::Level, metric::Shape, span::Span};
+use crate::{
+    key::{Level, Name},
+    metric::Shape,
+    span::Span,
+};
 
 /// The base slice of event time, in ms. Every slide and every day boundary is a multiple of it.
 pub const PANE_MS: i64 = 10_000;
@@ -49,9 +53,9 @@ impl Agg {
 /// partitions and applying the catalogue's formula.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
-    pub metric: String,
+    pub metric: Name,
     pub level: Level,
-    pub key: String,
+    pub key: Name,
     pub span: Span,
     pub start: TimeMs,
     pub end: TimeMs,

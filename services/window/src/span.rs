@@ -1,7 +1,14 @@
 //! Spans: how long a window is and how often it moves. Boundaries are multiples of the slide since 1970 UTC; `day` is the
 //! calendar day of the city's zone; `now` is an instant, taken every full minute.
 
-use std::{fmt, str::FromStr};
+use std::{
+    fmt,
+    str::FromStr,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+};
 
 use jiff::{Timestamp, ToSpan, Unit, tz::TimeZone};
 use serde::{Deserialize, Serialize};
@@ -128,30 +135,48 @@ impl FromStr for Span {
 pub struct Days {
     zone: TimeZone,
     offset_ms: i64,
+    /// A start and an end of a day that were asked for last: most questions are about the same day. Each tells of the hours next to
+    /// it by itself, so that they need not belong together.
+    known: Arc<[AtomicI64; 2]>,
 }
+
+/// No day is shorter, whatever clocks do (but for those that a zone leaves out as a whole).
+const SHORTEST_DAY_MS: i64 = 23 * HOUR;
 
 impl Days {
     #[must_use]
     pub fn new(zone: TimeZone) -> Self {
-        Days { zone, offset_ms: 0 }
+        Days::starting_at(zone, 0)
     }
 
     /// Days that start `offset_ms` after midnight.
     #[must_use]
     pub fn starting_at(zone: TimeZone, offset_ms: i64) -> Self {
-        Days { zone, offset_ms }
+        Days { zone, offset_ms, known: Arc::new([AtomicI64::new(i64::MAX), AtomicI64::new(i64::MAX)]) }
     }
 
     /// The start of the day that holds `t`.
     #[must_use]
     pub fn start_of(&self, t: i64) -> i64 {
-        self.midnight(t - self.offset_ms, 0) + self.offset_ms
+        let known = self.known[0].load(Ordering::Relaxed);
+        if known <= t && t < known.saturating_add(SHORTEST_DAY_MS) {
+            return known;
+        }
+        let start = self.midnight(t - self.offset_ms, 0) + self.offset_ms;
+        self.known[0].store(start, Ordering::Relaxed);
+        start
     }
 
     /// The start of the day after the one that holds `t`.
     #[must_use]
     pub fn next_after(&self, t: i64) -> i64 {
-        self.midnight(t - self.offset_ms, 1) + self.offset_ms
+        let known = self.known[1].load(Ordering::Relaxed);
+        if known != i64::MAX && t < known && known - SHORTEST_DAY_MS <= t {
+            return known;
+        }
+        let end = self.midnight(t - self.offset_ms, 1) + self.offset_ms;
+        self.known[1].store(end, Ordering::Relaxed);
+        end
     }
 
     /// Midnight, `days` calendar days after the date that `t` falls on. Times outside jiff's years −9999…9999 (decoding

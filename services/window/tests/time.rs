@@ -112,7 +112,7 @@ impl Partition {
     /// The windows closed so far, each as it was last written.
     fn so_far(&self) -> Figures {
         let row = |row: &yiping_window::Row| {
-            let id = (row.metric.clone(), row.level.as_str(), row.key.clone(), row.span.as_str(), row.end.0);
+            let id = (row.metric.to_string(), row.level.as_str(), row.key.to_string(), row.span.as_str(), row.end.0);
             (id, (row.num, row.den, row.n))
         };
         // in log order, so that the last one stays

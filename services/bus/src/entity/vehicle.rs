@@ -67,7 +67,7 @@ pub fn seen(
     let (before, order) = (vehicle.newest(), Order::of(event));
     vehicle.insert(&Vehicles(setup), order, fix, context);
     // what was stored and sent later is history, and the map shows what is
-    if before.is_none_or(|newest| newest < order) {
+    if context.tells_live() && before.is_none_or(|newest| newest < order) {
         context.live(LiveRow {
             kind: "vehicle",
             key: position.vehicle_id.to_string(),
@@ -91,6 +91,9 @@ pub fn note_delay(delays: &mut Table<TimeMs>, event: &Event<'_>, stop: &Stop<'_>
         return;
     }
     *newest = departed;
+    if !context.tells_live() {
+        return;
+    }
     let delay_s = (departed.0 - scheduled.0) / 1_000;
     context.live(LiveRow {
         kind: "bus_delay",
