@@ -60,6 +60,8 @@ struct Setup {
     metrics: Metrics,
     everywhere: KeyId,
     elsewhere: KeyId,
+    /// How far windows are revised behind the partition's time, in ms.
+    reach_ms: i64,
 }
 
 impl Domain for Parking {
@@ -76,6 +78,7 @@ impl Domain for Parking {
             metrics,
             everywhere,
             elsewhere: board.keys.intern(OTHER),
+            reach_ms: settings.out_of_order_ms + settings.lateness_ms,
         });
         Ok(())
     }
@@ -213,6 +216,7 @@ impl Parking {
     }
 
     fn passed(&mut self, event: &Event<'_>, lot_id: &str, session_id: &str, passed: Passed, context: &mut Context<'_>) {
+        let Some(reach_ms) = self.setup.as_ref().map(|setup| setup.reach_ms) else { return };
         let Some((_, session, metrics)) = self.session(event, lot_id, session_id, context) else { return };
         if session.stay.is_over(event.time) {
             session.stay = Stay::default(); // what the one before contributed stays
@@ -226,7 +230,8 @@ impl Parking {
         if session.stay != before {
             metrics.stays.count(&session.place, &before, -1, context);
             metrics.stays.count(&session.place, &session.stay, 1, context);
-            metrics.turnover.count(session, context);
+            let seen = context.log_time.map_or(event.time, |log_time| log_time.min(event.time));
+            metrics.turnover.count(session, TimeMs(seen.0 - reach_ms), context);
         }
     }
 

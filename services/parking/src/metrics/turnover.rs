@@ -35,13 +35,14 @@ impl Turnover {
     }
 
     /// Counts where a session began, once it is known: at its entry as soon as that is seen. Where it was counted in windows that
-    /// take nothing back any more, it stays.
-    pub fn count(&self, session: &mut Session, context: &mut Context<'_>) {
+    /// take nothing back any more, it stays. What began before `reach` is too late: as far as windows can be revised once the event
+    /// at hand has moved time (the board knows that only afterwards, and nothing before the first event).
+    pub fn count(&self, session: &mut Session, reach: TimeMs, context: &mut Context<'_>) {
         let Session { place, stay, .. } = session;
         if stay.counted == stay.began() || stay.counted.is_some_and(|counted| context.too_late(counted)) {
             return;
         }
-        let began = stay.began().filter(|began| !context.too_late(*began));
+        let began = stay.began().filter(|began| *began >= reach && !context.too_late(*began));
         if let Some(counted) = stay.counted {
             self.begun(&place.keys(), counted, -1, context);
         }

@@ -34,6 +34,19 @@ fn turnover_is_sessions_begun_for_each_space() {
 }
 
 #[test]
+fn a_beginning_told_too_late_is_left_out_even_by_the_first_event_of_all() {
+    // five hours ago, by the first exit that is ever seen; its entry, which comes next, is where it began
+    let log = log()
+        .at("10:00:00", "exit", told("P001", "s1", "05:00:00"))
+        .at("10:00:01", "entry", session("P001", "s1"))
+        .at("10:30:00", "snapshot", snapshot("P001", 100, 10));
+    let figures = log.figures::<Parking>();
+    assert_eq!(figures.get("parking.turnover", "lot", "P001", "1h", "05:30:00"), None);
+    assert_eq!(figures.value("parking.turnover", "lot", "P001", "1h", "11:00:00"), Some(0.01));
+    assert_eq!(figures.value("parking.turnover", "lot", "P001", "day", "21T00:00:00"), Some(0.01));
+}
+
+#[test]
 fn a_session_begins_once_where_its_entry_was_seen() {
     // the exit says 10:02; the entry, told late, was at 10:04: [10:03, 11:03) has it
     let log = log()

@@ -135,7 +135,8 @@ fn publish(metric: &str, num: i64, den: i64, n: i64) -> Figure {
         "occupancy_ratio" => quotient(num, den, n, 0),
         // a change in five minutes, said by the minute; only what fills will be full
         "minutes_to_full" => {
-            let figure = quotient(num, den / 5.0, n, 0);
+            // (as the catalogue's scale has it: 3 · 0.2 is a bit more than 0.6, and 9 / (3 · 0.2) a bit less than 15)
+            let figure = quotient(num, den * 0.2, n, 0);
             Figure { value: figure.value.filter(|_| den > 0.0), ..figure }
         }
         // what happened in the window over the state at its end

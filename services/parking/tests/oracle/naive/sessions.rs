@@ -36,13 +36,13 @@ impl Flows<'_> {
 }
 
 /// Before which time things were too late when each event came, by the event's id: an hour and five seconds behind the newest event
-/// so far.
+/// so far, itself included.
 fn horizons(log: &Log) -> BTreeMap<usize, i64> {
     let mut newest = i64::MIN / 2;
     let mut horizons = BTreeMap::new();
     for event in &log.events {
-        horizons.insert(event.id, newest - HOUR - 5_000);
         newest = newest.max(event.time);
+        horizons.insert(event.id, newest - HOUR - 5_000);
     }
     horizons
 }
