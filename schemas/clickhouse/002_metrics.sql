@@ -24,9 +24,9 @@ FROM
     HAVING events > 0
 );
 
--- The figures that have rows of their own. Its definition says whether a metric's parts add up or the least counts; both are made
--- here, since definitions are joined after the merge.
-CREATE OR REPLACE VIEW city.metrics_merged AS
+-- Merged sums of each window: partitions added up, the newest generation that covers it, gone rows hidden. A metric's definition says
+-- whether its parts add up or the least counts; both are made here, since definitions are joined after the merge.
+CREATE OR REPLACE VIEW city.window_sums AS
 WITH (
     SELECT groupArray((
         toString(stream),
@@ -35,7 +35,7 @@ WITH (
         ifNull(toUnixTimestamp64Milli(`to`), 9223372036854775807)))
     FROM city.generations FINAL
 ) AS lives
-@published
+SELECT r.*
 FROM
 (
     SELECT
@@ -53,19 +53,48 @@ FROM
     GROUP BY stream, metric, level, key, span, window_start, window_end, generation
     HAVING countIf(NOT gone) > 0
 ) AS r
-INNER JOIN (SELECT * FROM city.metric_defs FINAL) AS d ON d.metric = r.metric
-LEFT JOIN (SELECT metric, level, key, den FROM city.metric_constants FINAL WHERE den IS NOT NULL) AS c
-    ON c.metric = r.metric AND c.level = r.level AND c.key = r.key
-LEFT JOIN city.stream_watermarks AS w ON w.stream = r.stream
-ASOF LEFT JOIN city.unhealed AS l_end ON l_end.stream = r.stream AND l_end.minute < r.window_end
-ASOF LEFT JOIN city.unhealed AS l_start ON l_start.stream = r.stream AND l_start.minute < toStartOfMinute(r.window_start)
 WHERE r.generation = arrayMax(arrayMap(
     life -> if(life.1 = r.stream
                AND life.3 < toUnixTimestamp64Milli(r.window_end)
                AND toUnixTimestamp64Milli(r.window_end) <= life.4, life.2, -1),
     lives));
 
+-- The figures that have rows of their own.
+CREATE OR REPLACE VIEW city.metrics_merged AS
+@published
+FROM city.window_sums AS r
+@joined;
+
 -- With those that are made of them.
 CREATE OR REPLACE VIEW city.metrics AS
 SELECT * FROM city.metrics_merged
 @derived(city.metrics_merged);
+
+-- The last 7 and 30 calendar days, for every figure of a day: one row for each day's end, merged from the days that there are. Counts are
+-- those of all days, ratios and percentiles those of all their events; a turnover is the days' mean. (2 hours of leeway, for days on
+-- which clocks change.)
+CREATE OR REPLACE VIEW city.metrics_days AS
+@published
+FROM
+(
+    SELECT
+        stream, metric, level, key, '7d' AS span, window_end,
+        min(d.window_start) OVER w AS window_start,
+        sum(d.num) OVER w AS num, sum(d.den) OVER w AS den, sum(d.n) OVER w AS n,
+        sum(d.num2) OVER w AS num2, sum(d.den2) OVER w AS den2, min(d.least) OVER w AS least,
+        sumMap(d.hist) OVER w AS hist, max(d.incomplete) OVER w AS incomplete, max(d.revision) OVER w AS revision
+    FROM city.window_sums AS d
+    WHERE d.span = 'day'
+    WINDOW w AS (PARTITION BY stream, metric, level, key ORDER BY toUnixTimestamp(d.window_end) RANGE BETWEEN 525600 PRECEDING AND CURRENT ROW)
+    UNION ALL
+    SELECT
+        stream, metric, level, key, '30d' AS span, window_end,
+        min(d.window_start) OVER w AS window_start,
+        sum(d.num) OVER w AS num, sum(d.den) OVER w AS den, sum(d.n) OVER w AS n,
+        sum(d.num2) OVER w AS num2, sum(d.den2) OVER w AS den2, min(d.least) OVER w AS least,
+        sumMap(d.hist) OVER w AS hist, max(d.incomplete) OVER w AS incomplete, max(d.revision) OVER w AS revision
+    FROM city.window_sums AS d
+    WHERE d.span = 'day'
+    WINDOW w AS (PARTITION BY stream, metric, level, key ORDER BY toUnixTimestamp(d.window_end) RANGE BETWEEN 2512800 PRECEDING AND CURRENT ROW)
+) AS r
+@joined;

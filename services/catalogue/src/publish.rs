@@ -209,9 +209,9 @@ mod tests {
     fn a_lot_that_empties_will_never_be_full() {
         // 60 free, 20 more taken in 5 minutes: 4 a minute, 15 minutes
         let fills = publish("parking.minutes_to_full", &Sums { num: 60, den: 20, n: 9, ..Sums::default() }, None);
-        assert_eq!((fills.value, fills.numerator, fills.denominator), (Some(15.0), 60.0, 4.0));
+        assert_eq!((fills.value, fills.numerator, fills.denominator), (Some(15.0), 60.0, 20.0));
         let empties = publish("parking.minutes_to_full", &Sums { num: 60, den: -20, n: 9, ..Sums::default() }, None);
-        assert_eq!((empties.value, empties.denominator), (None, -4.0));
+        assert_eq!((empties.value, empties.denominator), (None, -20.0));
     }
 
     #[test]

@@ -36,7 +36,7 @@ fn computed(lines: &[String], partitions: u32) -> BTreeMap<Id, Figure> {
     let figure = |row: yiping_runner::OfflineRow| {
         let end = TimeMs::parse(&row.window_end).unwrap().0;
         let figure = Figure { value: row.value, numerator: row.numerator, denominator: row.denominator, n: row.n };
-        ((row.metric, row.level, row.key, row.span, end), figure)
+        ((row.metric.to_string(), row.level, row.key.to_string(), row.span, end), figure)
     };
     computed.rows.into_iter().map(figure).collect()
 }

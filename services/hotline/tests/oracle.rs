@@ -80,7 +80,7 @@ fn differences(computed: &Computed, batch: &Rows) -> Vec<String> {
     let mut rows: BTreeMap<_, &OfflineRow> = BTreeMap::new();
     for row in &computed.rows {
         let end = TimeMs::parse(&row.window_end).unwrap().0;
-        rows.insert((row.metric.as_str(), row.level, row.key.clone(), row.span, end), row);
+        rows.insert((row.metric.as_str(), row.level, row.key.to_string(), row.span, end), row);
     }
     let mut differences = Vec::new();
     for (id, sums) in batch {

@@ -26,19 +26,19 @@ const MOST_PARTITIONS: u32 = 4_096;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct OfflineRow {
     pub stream: &'static str,
-    pub metric: String,
+    pub metric: Name,
     pub level: &'static str,
-    pub key: String,
+    pub key: Name,
     pub span: &'static str,
-    pub window_start: String,
-    pub window_end: String,
+    pub window_start: Name,
+    pub window_end: Name,
     pub value: Option<f64>,
     pub numerator: f64,
     pub denominator: f64,
     pub n: i64,
     pub is_final: bool,
     pub revision: u64,
-    pub watermark: String,
+    pub watermark: Name,
 }
 
 #[derive(Debug, Default)]
@@ -50,13 +50,6 @@ pub struct Computed {
     pub others: u64,
     /// Codes of rejects and of what was quarantined, with their counts.
     pub rejects: Vec<(&'static str, u64)>,
-}
-
-/// One partition's newest revision of a window.
-struct Part {
-    sums: Sums,
-    gone: bool,
-    revision: u64,
 }
 
 /// Runs a stream's machine over lines, in their order. `spans`: only these.
@@ -185,102 +178,99 @@ fn targets(decoded: &Result<Event<'_>, Reject>, stream: Stream, partitions: u32)
     Some(partition..partition + 1)
 }
 
-/// A window: metric, level, key (both by number), span, end. In the order of rows once names are in the place of numbers.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct WindowId {
-    metric: u32,
-    key: u32,
-    level: Level,
-    span: Span,
+/// What a partition said of a window, as small as can be: there are millions.
+struct Part {
+    /// Of [`Windows::ids`].
+    series: u32,
+    partition: u16,
+    gone: bool,
     end: i64,
-    partition: u32,
+    num: i64,
+    den: i64,
+    n: i64,
+    /// The second two sums and the histogram, of the few metrics that have them.
+    more: Option<Box<Sums>>,
+    revision: u64,
 }
 
-/// Each window's newest revision, by partition. Names are numbers as long as there are very many of them.
+impl Part {
+    fn sums(&self) -> Sums {
+        let Part { num, den, n, .. } = *self;
+        self.more.as_deref().cloned().unwrap_or(Sums { num, den, n, ..Sums::default() })
+    }
+}
+
+type Series = (Name, Level, Name, Span);
+
+/// All that was said, in the order in which it was.
 #[derive(Default)]
 struct Windows {
-    names: HashMap<Name, u32, RandomState>,
-    rows: HashMap<WindowId, Part, RandomState>,
+    numbers: HashMap<Series, u32, RandomState>,
+    parts: Vec<Part>,
 }
 
 impl Windows {
     fn keep(&mut self, partition: u32, rows: &mut Vec<Row>) {
         for row in rows.drain(..) {
-            let (metric, key) = (self.number(&row.metric), self.number(&row.key));
-            let Row { level, span, end, num, den, n, num2, den2, hist, .. } = row;
-            let id = WindowId { metric, key, level, span, end: end.0, partition };
-            let sums = Sums { num, den, n, num2, den2, hist };
-            self.rows.insert(id, Part { sums, gone: row.gone, revision: (1 << 48) | row.offset });
+            let Row { metric, level, key, span, end, num, den, n, num2, den2, hist, gone, offset, .. } = row;
+            let next = u32::try_from(self.numbers.len()).unwrap_or(u32::MAX);
+            let series = *self.numbers.entry((metric, level, key, span)).or_insert(next);
+            let more =
+                (num2 != 0 || den2 != 0 || !hist.is_empty()).then(|| Box::new(Sums { num, den, n, num2, den2, hist }));
+            let partition = u16::try_from(partition).unwrap_or(u16::MAX); // there are at most 4,096
+            let revision = (1 << 48) | offset;
+            self.parts.push(Part { series, partition, gone, end: end.0, num, den, n, more, revision });
         }
-    }
-
-    fn number(&mut self, name: &Name) -> u32 {
-        if let Some(number) = self.names.get(name) {
-            return *number;
-        }
-        let number = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
-        self.names.insert(name.clone(), number);
-        number
     }
 
     fn publish(self, stream: Stream, catalogue: &Catalogue, city: &City, watermark: TimeMs) -> Vec<OfflineRow> {
+        let Windows { numbers, mut parts } = self;
         let days = yiping_window::span::Days::new(city.zone.clone());
-        // in the order of rows: numbers follow names
-        let mut sorted: Vec<(Name, u32)> = self.names.into_iter().collect();
-        sorted.sort_unstable();
-        let mut rank = vec![0; sorted.len()];
-        for (at, (_, number)) in (0u32..).zip(&sorted) {
+        // numbers in the order of rows
+        let mut series: Vec<(Series, u32)> = numbers.into_iter().collect();
+        let order = |(metric, level, key, span): &Series| (metric.clone(), level.as_str(), key.clone(), span.as_str());
+        series.sort_by_cached_key(|(series, _)| order(series));
+        let mut rank = vec![0; series.len()];
+        for (at, (_, number)) in (0u32..).zip(&series) {
             rank[*number as usize] = at;
         }
-        let name = |rank: u32| &sorted[rank as usize].0;
-        let mut parts: Vec<(WindowId, Part)> = self
-            .rows
-            .into_iter()
-            .map(|(id, part)| {
-                let (metric, key) = (rank[id.metric as usize], rank[id.key as usize]);
-                (WindowId { metric, key, ..id }, part)
-            })
-            .collect();
-        let order = |id: &WindowId| (id.metric, id.level.as_str(), id.key, id.span.as_str(), id.end, id.partition);
-        parts.sort_unstable_by(|a, b| order(&a.0).cmp(&order(&b.0)));
-        let watermark = watermark.to_string();
-        let mut times: HashMap<i64, String, RandomState> = HashMap::default();
-        let mut time = |ms: i64| times.entry(ms).or_insert_with(|| TimeMs(ms).to_string()).clone();
-        let mut rows = Vec::with_capacity(parts.len());
-        let same = |a: &(WindowId, Part), b: &(WindowId, Part)| {
-            WindowId { partition: 0, ..a.0 } == WindowId { partition: 0, ..b.0 }
-        };
-        for parts in parts.chunk_by(same) {
-            let id = parts[0].0;
-            let (metric, key) = (name(id.metric), name(id.key));
-            let (Some(entry), false) = (catalogue.entry(metric), parts.iter().all(|(_, part)| part.gone)) else {
+        for part in &mut parts {
+            part.series = rank[part.series as usize];
+        }
+        // of equals the last one counts: the sort is stable
+        parts.sort_by_key(|part| (part.series, part.end, part.partition));
+        let watermark = Name::from(watermark.to_string().as_str());
+        let mut times: HashMap<i64, Name, RandomState> = HashMap::default();
+        let mut time = |ms: i64| times.entry(ms).or_insert_with(|| Name::from(TimeMs(ms).to_string().as_str())).clone();
+        let mut rows = Vec::new();
+        for window in parts.chunk_by(|a, b| (a.series, a.end) == (b.series, b.end)) {
+            let (metric, level, key, span) = &series[window[0].series as usize].0;
+            let newest = || window.chunk_by(|a, b| a.partition == b.partition).filter_map(<[Part]>::last);
+            let (Some(entry), false) = (catalogue.entry(metric), newest().all(|part| part.gone)) else {
                 continue;
             };
-            let mut merged = Sums::default();
-            let sums = match parts {
-                [(_, one)] => &one.sums,
-                more => {
-                    more.iter().for_each(|(_, part)| merged.merge(&part.sums, entry.merge));
-                    &merged
-                }
-            };
-            let is_city = id.level == Level::City;
+            let mut sums = Sums::default();
+            for (at, part) in newest().enumerate() {
+                if at == 0 { sums = part.sums() } else { sums.merge(&part.sums(), entry.merge) }
+            }
+            let end = window[0].end;
+            let is_city = *level == Level::City;
             let fleet = (entry.constant.as_deref() == Some("fleet") && is_city).then_some(i64::from(city.fleet));
-            let figure = entry.publish(sums, TimeMs(id.end), fleet);
+            let figure = entry.publish(&sums, TimeMs(end), fleet);
             rows.push(OfflineRow {
                 stream: stream.as_str(),
-                metric: metric.to_string(),
-                level: id.level.as_str(),
-                key: key.to_string(),
-                span: id.span.as_str(),
-                window_start: time(id.span.start_of(id.end, &days)),
-                window_end: time(id.end),
+                metric: metric.clone(),
+                level: level.as_str(),
+                key: key.clone(),
+                span: span.as_str(),
+                window_start: time(span.start_of(end, &days)),
+                window_end: time(end),
                 value: figure.value,
                 numerator: figure.numerator,
                 denominator: figure.denominator,
                 n: figure.n,
                 is_final: true,
-                revision: parts.iter().map(|(_, part)| part.revision).max().unwrap_or(0),
+                revision: newest().map(|part| part.revision).max().unwrap_or(0),
                 watermark: watermark.clone(),
             });
         }
@@ -310,9 +300,9 @@ fn derive(stream: Stream, catalogue: &Catalogue, rows: &mut Vec<OfflineRow>) {
                 continue;
             }
             let made = made.entry(&row.window_end).or_insert_with(|| OfflineRow {
-                metric: entry.id.clone(),
+                metric: entry.id.as_str().into(),
                 level: Level::City.as_str(),
-                key: Level::City.as_str().to_owned(),
+                key: Level::City.as_str().into(),
                 span: Span::Now.as_str(),
                 window_start: row.window_end.clone(),
                 value: Some(0.0),

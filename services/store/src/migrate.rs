@@ -18,6 +18,8 @@ const FILES: [(&str, &str); 4] = [
 ];
 /// What the files call `@published`.
 const PUBLISHED: &str = include_str!("../../../schemas/clickhouse/published.sql");
+/// What the files call `@joined`.
+const JOINED: &str = include_str!("../../../schemas/clickhouse/joined.sql");
 
 const RECORD: &str = "CREATE TABLE IF NOT EXISTS city.migrations (name String, checksum String, \
      applied_at DateTime64(3, 'UTC') DEFAULT now64(3)) ENGINE = MergeTree ORDER BY (name, applied_at)";
@@ -42,7 +44,8 @@ impl Store {
             .into_iter()
             .collect();
         for (name, text) in FILES {
-            let text = with_derived(text.replace("@published", PUBLISHED), derived);
+            let text =
+                with_derived(text.replace("@published", PUBLISHED).replace("@joined", JOINED.trim_end()), derived);
             let checksum = hex::encode(Sha256::digest(&text));
             if applied.get(name) == Some(&checksum) {
                 continue;

@@ -45,7 +45,7 @@ pub trait Domain: Default + Serialize + DeserializeOwned {
     /// A timer of this domain has come due: the watermark passed it.
     fn timer(&mut self, timer: Timer, context: &mut Context<'_>);
 
-    /// Settles and forgets what lies behind the horizon; called about once a minute of event time.
+    /// Settles and forgets what lies behind the horizon; called about every five minutes of event time.
     fn settle(&mut self, horizon: TimeMs);
 
     /// The current state of every entity, written again after a restore so that nothing depends on what was stored last.

@@ -146,6 +146,9 @@ impl Hole {
     }
 }
 
+/// How often what lies behind the horizon is settled and forgotten, in ms of event time. No figure depends on it.
+const SETTLE_MS: i64 = 300_000;
+
 /// So many minutes are known of in which something came too late: two weeks without a gap.
 const MOST_LATE_MINUTES: usize = 20_160;
 
@@ -317,7 +320,7 @@ impl<D: Domain> Machine<D> {
             let days = &self.days;
             board.close(|span| span.boundary_at_or_before(watermark.0, days), days, offset, &mut out.rows);
         }
-        if entered(60_000) {
+        if entered(SETTLE_MS) {
             self.core.domain.settle(horizon);
             board.prune(&self.days);
             self.dedup.forget_before(horizon.0);

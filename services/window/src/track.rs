@@ -70,7 +70,19 @@ impl Track {
         if len == 0 || before(len - 1) {
             return len;
         }
-        let (mut low, mut high) = (0, len - 1);
+        if !before(0) {
+            return 0; // what leaves a window, or memory, is the oldest
+        }
+        let (mut low, mut high) = (1, len - 1);
+        // what enters one is among the newest: steps that double, from the end
+        let mut step = 1;
+        while step < len && !before(len - 1 - step.min(len - 1)) {
+            high = len - 1 - step;
+            step *= 2;
+        }
+        if step < len {
+            low = len - step;
+        }
         while low < high {
             let middle = low + (high - low) / 2;
             if before(middle) { low = middle + 1 } else { high = middle }

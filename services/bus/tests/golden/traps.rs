@@ -199,7 +199,7 @@ fn utc_plus_8_has_no_daylight_saving_and_other_zones_do() {
         let of_day =
             |row: &&yiping_runner::OfflineRow| row.metric == metric && row.level == "city" && row.span == "day";
         let of = |row: &yiping_runner::OfflineRow| {
-            (row.window_start.clone(), row.window_end.clone(), row.numerator, row.denominator)
+            (row.window_start.to_string(), row.window_end.to_string(), row.numerator, row.denominator)
         };
         rows.iter().filter(of_day).map(of).collect()
     };

@@ -46,7 +46,7 @@ type Named = BTreeMap<(String, String, String, String, i64), Figure>;
 fn named(computed: &Computed) -> Named {
     let of = |row: &yiping_runner::OfflineRow| {
         let end: jiff::Timestamp = row.window_end.parse().unwrap();
-        let id = (row.metric.clone(), row.level.to_owned(), row.key.clone(), row.span.to_owned(), end.as_millisecond());
+        let id = (row.metric.to_string(), row.level.to_owned(), row.key.to_string(), row.span.to_owned(), end.as_millisecond());
         let (value, numerator, denominator, n) = (row.value, row.numerator, row.denominator, row.n);
         (id, Figure { value, numerator, denominator, n })
     };
@@ -131,7 +131,7 @@ fn logs_hold_everything_that_real_ones_do() {
         disordered += case.events.windows(2).filter(|two| two[1].time < two[0].time - 10 * log::MINUTE).count();
         for row in &computed.rows {
             let names = if row.value.is_some() { &mut valued } else { &mut too_few };
-            names.insert(row.metric.clone());
+            names.insert(row.metric.to_string());
         }
     }
     assert!(duplicates > 50 && rejected > 20 && disordered > 50, "{duplicates} {rejected} {disordered}");

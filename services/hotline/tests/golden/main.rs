@@ -96,7 +96,7 @@ fn few(numerator: f64, denominator: f64) -> Option<Figure> {
 fn digits(figures: &Figures) -> Vec<(String, String, String, &'static str, Figure)> {
     let row = |row: &yiping_runner::OfflineRow| {
         let figure = (row.value, row.numerator, row.denominator, row.n);
-        (row.metric.clone(), row.key.clone(), row.window_end.clone(), row.span, figure)
+        (row.metric.to_string(), row.key.to_string(), row.window_end.to_string(), row.span, figure)
     };
     figures.rows.iter().map(row).collect()
 }

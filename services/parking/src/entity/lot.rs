@@ -100,6 +100,9 @@ pub struct Lot {
     stated: Vec<(Option<KeyId>, i64)>,
     #[serde(default)]
     profile: Option<Listed>,
+    /// Whether it tells who comes and goes: one that only counts its spaces has no turnover.
+    #[serde(default)]
+    gated: bool,
     /// Its newest event of any kind; `None` when it isn't connected (or was only heard of by an older version: figures that came
     /// later count it from its next event on).
     #[serde(default)]
@@ -217,11 +220,16 @@ impl Lot {
     }
 
     /// As the last snapshots stated it, else as the profile does; also of a silent or closed lot.
-    pub fn capacity(&self) -> i64 {
+    fn capacity(&self) -> i64 {
         if self.stated.is_empty() {
             return self.profile.map_or(0, |profile| i64::from(profile.capacity));
         }
         self.stated.iter().map(|(_, capacity)| capacity).sum()
+    }
+
+    /// The capacity that sessions are held against: none of a lot that never told of one.
+    pub fn turned_over(&self) -> i64 {
+        if self.gated { self.capacity() } else { 0 }
     }
 
     /// The district that the profile gives it.
@@ -310,6 +318,7 @@ impl Lot {
     }
 
     fn moved(&mut self, floor: Option<KeyId>, by: i64, time: TimeMs) {
+        self.gated = true;
         let floored = !self.floors.is_empty();
         // a gate may name a floor of a lot that is counted as a whole
         let unit = match floor.filter(|_| floored) {

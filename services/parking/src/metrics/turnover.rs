@@ -1,5 +1,5 @@
 //! `parking.turnover`: sessions begun in a window, over the capacity at its end of the lots that were heard of (in 7 days: until they
-//! are forgotten).
+//! are forgotten) and that told of an entry or exit before: where nobody counts who comes and goes, there is no turnover.
 //!
 //! A session begins at its entry, else when its exit says. Sessions name no district, so both count in the profile's district of the
 //! lot: their quotient is one of the same lots.
@@ -31,7 +31,7 @@ impl Turnover {
             lot.key.zip(lot.home()).map(|(lot, district)| Place { everywhere, district, lot }.keys())
         };
         let moves = Moves { from: home(change.before), to: home(change.after) };
-        shifts.state(metric, &moves, 3, (change.before.capacity(), 0), (change.after.capacity(), 0), 0);
+        shifts.state(metric, &moves, 3, (change.before.turned_over(), 0), (change.after.turned_over(), 0), 0);
     }
 
     /// Counts where a session began, once it is known: at its entry as soon as that is seen. Where it was counted in windows that

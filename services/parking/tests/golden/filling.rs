@@ -25,16 +25,15 @@ fn minutes_to_full_is_what_is_free_over_what_came_in_more_than_went_out() {
     let figures = later(log.clone(), "11:10:00").figures::<Parking>();
     let get = |level, key, end| figures.get("parking.minutes_to_full", level, key, "5m", end);
     // (10:00, 10:05]: four steps, the snapshot at 10:00 is what it starts from
-    assert_eq!(get("lot", "P001", "10:05:00"), Some((Some(145.0), 58.0, 0.4, 4)));
-    assert_eq!(get("lot", "P003", "10:05:00"), Some((Some(195.0), 39.0, 0.2, 2)));
+    assert_eq!(get("lot", "P001", "10:05:00"), Some((Some(145.0), 58.0, 2.0, 4)));
+    assert_eq!(get("lot", "P003", "10:05:00"), Some((Some(195.0), 39.0, 1.0, 2)));
     // 97 free, 3 in 5 minutes: 97 / 0.6
-    let (value, free, rate, n) = get("district", "环翠区", "10:05:00").unwrap();
+    let (value, free, change, n) = get("district", "环翠区", "10:05:00").unwrap();
     assert!((value.unwrap() - 97.0 / 0.6).abs() < 1e-9);
-    assert!((rate - 0.6).abs() < 1e-9);
-    assert_eq!((free, n), (97.0, 6));
+    assert_eq!((free, change, n), (97.0, 3.0, 6));
     assert_eq!(get("city", "city", "10:05:00"), get("district", "环翠区", "10:05:00"));
     // (10:03, 10:08]: only the exit: it empties, so it will never be full
-    assert_eq!(get("lot", "P001", "10:08:00"), Some((None, 58.0, -0.2, 1)));
+    assert_eq!(get("lot", "P001", "10:08:00"), Some((None, 58.0, -1.0, 1)));
     // (10:55, 11:00]: nothing moves; at 11:04 it falls silent
     assert_eq!(get("lot", "P001", "11:00:00"), Some((None, 58.0, 0.0, 0)));
     assert_eq!(get("lot", "P001", "11:05:00"), None);

@@ -26,8 +26,9 @@ fn turnover_is_sessions_begun_for_each_space() {
     assert_eq!(get("district", "环翠区", "1h", "11:00:00"), Some((Some(5.0 / 520.0), 5.0, 520.0, 5)));
     // capacity without entries
     assert_eq!(get("city", "city", "1h", "12:50:00"), Some((Some(0.0), 0.0, 520.0, 0)));
-    // P245's 570 spaces are there at the day's end
-    assert_eq!(get("city", "city", "day", "21T00:00:00"), Some((Some(5.0 / 1_090.0), 5.0, 1_090.0, 5)));
+    // P245, of which only snapshots come, has no turnover: its 570 spaces don't count
+    assert_eq!(get("city", "city", "day", "21T00:00:00"), Some((Some(5.0 / 520.0), 5.0, 520.0, 5)));
+    assert_eq!(get("lot", "P245", "day", "21T00:00:00"), None);
     // an entry that comes late revises what was published
     let figures = log.at("10:05:00", "entry", session("P001", "s6")).figures::<Parking>();
     assert_eq!(figures.value("parking.turnover", "lot", "P001", "1h", "11:00:00"), Some(0.05));

@@ -133,11 +133,10 @@ fn publish(metric: &str, num: i64, den: i64, n: i64) -> Figure {
         "free_spaces" | "full_lots" | "credit_open_fen" => Figure { value: Some(num), num, den: 1.0, n: den as i64 },
         "free_ratio" => quotient(num, den, den as i64, 0),
         "occupancy_ratio" => quotient(num, den, n, 0),
-        // a change in five minutes, said by the minute; only what fills will be full
+        // a change in five minutes, the value in minutes; only what fills will be full
         "minutes_to_full" => {
-            // (as the catalogue's scale has it: 3 · 0.2 is a bit more than 0.6, and 9 / (3 · 0.2) a bit less than 15)
-            let figure = quotient(num, den * 0.2, n, 0);
-            Figure { value: figure.value.filter(|_| den > 0.0), ..figure }
+            let figure = quotient(num, den, n, 0);
+            Figure { value: figure.value.map(|value| value * 5.0).filter(|_| den > 0.0), ..figure }
         }
         // what happened in the window over the state at its end
         "turnover" => quotient(den, num, n, 0),

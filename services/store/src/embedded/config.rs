@@ -8,9 +8,11 @@ use super::{Credentials, EmbeddedError, credentials::write_private};
 
 /// What `yiping_reader` may read: the contract's views, and the tables under them (views run with the caller's rights). Not the
 /// checkpoints, which hold state that nobody reads by hand.
-const READABLE: [&str; 30] = [
+const READABLE: [&str; 32] = [
     "metrics",
     "metrics_latest",
+    "metrics_days",
+    "window_sums",
     "metrics_merged",
     "metrics_latest_merged",
     "generations",

@@ -112,6 +112,36 @@ async fn what_is_made_of_merged_rows_is_counted_at_each_full_minute() {
     assert_eq!((made.window_start_ms, made.window_end_ms), (T0 + MINUTE, T0 + MINUTE));
 }
 
+#[tokio::test]
+async fn seven_and_thirty_days_are_merged_from_days() {
+    let store = store_or_skip!();
+    const DAY: i64 = 24 * 60 * MINUTE;
+    let day = |number: i64, metric: &str, sums| {
+        let end = T0 + number * DAY;
+        MetricRow { span: "day".into(), window_start_ms: end - DAY, ..row(metric, end, 0, 7, sums) }
+    };
+    // forty days, the first of them 100 of 100, the others 1 of 2; on the 38th nothing
+    let rows = (1..=40).filter(|number| *number != 38).flat_map(|number| {
+        let (num, den) = if number == 1 { (100, 100) } else { (1, 2) };
+        [day(number, "slots.ratio", (num, den, den)), day(number, "slots.count", (den, 0, den))]
+    });
+    write(&store, &metrics("slots", rows.collect())).await;
+    let ask = async |metric: &str, span: &str, number: i64| {
+        let sql = format!(
+            "SELECT toString(numerator), toString(denominator), toString(n), toString(window_start) FROM city.metrics_days
+             WHERE metric = '{metric}' AND span = '{span}' AND window_end = fromUnixTimestamp64Milli({}, 'UTC')",
+            T0 + number * DAY
+        );
+        crate::live::ask(&sql).await.unwrap().trim().to_owned()
+    };
+    // days 34 … 40 without the 38th; days 1 … 30; days 2 … 31
+    assert_eq!(ask("slots.ratio", "7d", 40).await, "6\t12\t12\t2026-12-23 10:00:00.000");
+    assert_eq!(ask("slots.ratio", "30d", 30).await, "129\t158\t158\t2026-11-20 10:00:00.000");
+    assert_eq!(ask("slots.ratio", "30d", 31).await, "30\t60\t60\t2026-11-21 10:00:00.000");
+    assert_eq!(ask("slots.count", "7d", 7).await, "112\t1\t112\t2026-11-20 10:00:00.000");
+    assert_eq!(ask("slots.ratio", "7d", 38).await, "");
+}
+
 /// As the spec of the buckets says, written once more.
 fn bucket(value: u64) -> u16 {
     if value < 128 {

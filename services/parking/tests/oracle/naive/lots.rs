@@ -26,6 +26,7 @@ struct Known {
     stated: BTreeMap<&'static str, i64>,
     district: Option<&'static str>,
     heard: Option<i64>,
+    gated: bool,
 }
 
 /// What counts of a lot at an instant.
@@ -92,6 +93,7 @@ impl Known {
     }
 
     fn moved(&mut self, floor: Option<&'static str>, by: i64, time: i64) {
+        self.gated = true;
         if let Some(whole) = &mut self.whole {
             whole.occupied += by;
             whole.heard = time;
@@ -249,7 +251,7 @@ fn turnover(lot: &'static str, events: &[&Event], from: i64, newest: i64, made: 
     for span in ["1h", "day"] {
         for (_, end) in ends(span, from, newest) {
             let known = known(events, end);
-            if known.heard.is_some() {
+            if known.heard.is_some() && known.gated {
                 let stated = !known.stated.is_empty();
                 let capacity = if stated { known.stated.values().sum() } else { listed(lot) };
                 for place in places(lot, home(lot)) {
