@@ -58,11 +58,10 @@ fn a_lot_is_silent_within_its_hours_only() {
 
 #[test]
 fn a_lot_that_nothing_was_heard_of_for_seven_days_is_not_connected() {
-    let log = log().at("20T10:00:00", "snapshot", snapshot("P001", 100, 40)).at(
-        "27T10:01:00",
-        "snapshot",
-        snapshot("P003", 100, 40),
-    );
+    let log = log()
+        .at("20T09:59:00", "entry", session("P001", "s1"))
+        .at("20T10:00:00", "snapshot", snapshot("P001", 100, 40))
+        .at("27T10:01:00", "snapshot", snapshot("P003", 100, 40));
     let figures = log.figures::<Parking>();
     let silent =
         |end| figures.get("parking.silent_lots", "city", "city", "now", end).map(|figure| (figure.1, figure.2));

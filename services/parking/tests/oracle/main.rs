@@ -42,7 +42,13 @@ fn computed(log: &Log) -> Rows {
     assert_eq!((computed.counters.late, computed.counters.rejected), (0, 0), "the log is worse than it should be");
     let mut rows = Rows::new();
     for row in computed.rows {
-        let id: Id = (row.metric.to_string(), row.level, row.key.to_string(), row.span, TimeMs::parse(&row.window_end).unwrap().0);
+        let id: Id = (
+            row.metric.to_string(),
+            row.level,
+            row.key.to_string(),
+            row.span,
+            TimeMs::parse(&row.window_end).unwrap().0,
+        );
         let (value, num, den, n) = (row.value, row.numerator, row.denominator, row.n);
         let is_empty = num == 0.0 && n == 0 && (den == 0.0 || naive::is_count(&id.0));
         if !is_empty {
