@@ -46,7 +46,13 @@ type Named = BTreeMap<(String, String, String, String, i64), Figure>;
 fn named(computed: &Computed) -> Named {
     let of = |row: &yiping_runner::OfflineRow| {
         let end: jiff::Timestamp = row.window_end.parse().unwrap();
-        let id = (row.metric.to_string(), row.level.to_owned(), row.key.to_string(), row.span.to_owned(), end.as_millisecond());
+        let id = (
+            row.metric.to_string(),
+            row.level.to_owned(),
+            row.key.to_string(),
+            row.span.to_owned(),
+            end.as_millisecond(),
+        );
         let (value, numerator, denominator, n) = (row.value, row.numerator, row.denominator, row.n);
         (id, Figure { value, numerator, denominator, n })
     };
