@@ -80,8 +80,9 @@ impl Poller {
         let metrics = metrics.map(|rows| {
             let mut rows = by_key(rows);
             if !all {
-                let others = old.metrics.iter().filter(|(key, _)| !EVERY_TICK.contains(&key.1.as_str()));
-                rows.extend(others.map(|(key, row)| (key.clone(), row.clone())));
+                for (key, row) in old.metrics.iter() {
+                    rows.entry(key.clone()).or_insert_with(|| row.clone());
+                }
             }
             rows
         });

@@ -128,7 +128,7 @@ pub struct HistoryQuery {
 /// The questions. Errors are for the log: the wall goes on with the answers that it has.
 #[async_trait]
 pub trait Source: Send + Sync {
-    /// At these levels, or at all.
+    /// At these levels (figures that are made of others may be left out), or all.
     async fn latest(&self, levels: Option<&[&str]>) -> anyhow::Result<Vec<Metric>>;
     async fn streams(&self) -> anyhow::Result<Vec<Progress>>;
     async fn sources(&self) -> anyhow::Result<Vec<Contact>>;

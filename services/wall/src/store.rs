@@ -16,7 +16,11 @@ const DELAY_HOLDS_MS: i64 = 3600 * 1000;
 #[async_trait]
 impl Source for Store {
     async fn latest(&self, levels: Option<&[&str]>) -> anyhow::Result<Vec<Metric>> {
-        Ok(Store::latest(self, levels).await?.into_iter().map(metric).collect())
+        let rows = match levels {
+            Some(levels) => self.latest_at(levels).await?,
+            None => Store::latest(self).await?,
+        };
+        Ok(rows.into_iter().map(metric).collect())
     }
 
     async fn streams(&self) -> anyhow::Result<Vec<Progress>> {

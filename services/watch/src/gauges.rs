@@ -14,7 +14,7 @@ use yiping_store::MetricValue;
 pub const DEFAULT_MOST_SERIES: usize = 3_000;
 
 /// Figures of the catalogue's entries with `export = true`, at these levels: those whose keys are few.
-pub(crate) const EXPORTED: [&str; 3] = ["city", "district", "agency"];
+const EXPORTED: [&str; 3] = ["city", "district", "agency"];
 
 pub struct Gauges {
     figures: BTreeMap<String, GaugeVec>,

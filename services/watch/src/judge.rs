@@ -14,6 +14,9 @@ use crate::{
 /// A surge is at least so many.
 const FEWEST_OF_A_SURGE: f64 = 10.0;
 
+/// Below so much of the limit that it passed a surge is over, so that one surge is one breach.
+const SURGE_IS_OVER: f64 = 0.75;
+
 /// An open breach that nothing was heard of for so long is closed: its lot has left, its route doesn't run.
 const FORGOTTEN_MS: i64 = 2 * 60 * 60 * 1_000;
 
@@ -175,7 +178,8 @@ impl Judge {
                         .get(&(of, figure.level.as_str(), figure.key.as_str(), figure.span.as_str(), figure.end))
                         .copied()
                 });
-                let verdict = verdict(rule, figure, of, past, city);
+                let opened = known.and_then(|state| state.opened);
+                let verdict = verdict(rule, figure, of, past, city, opened);
                 if known.is_none() && !matches!(verdict, Some(Verdict { beyond: true, .. })) {
                     continue; // nothing to remember of what is as it should be
                 }
@@ -230,7 +234,14 @@ struct Verdict {
 }
 
 /// `None`: nothing can be said (no data, no past).
-fn verdict(rule: &Rule, figure: &Figure, of: Option<Option<f64>>, past: &Past, city: &City) -> Option<Verdict> {
+fn verdict(
+    rule: &Rule,
+    figure: &Figure,
+    of: Option<Option<f64>>,
+    past: &Past,
+    city: &City,
+    opened: Option<Opened>,
+) -> Option<Verdict> {
     let value = figure.value.filter(|value| value.is_finite())?;
     let threshold = &rule.threshold;
     if rule.hours.is_some_and(|hours| !hours.open_at(figure.end, &city.zone)) {
@@ -247,6 +258,9 @@ fn verdict(rule: &Rule, figure: &Figure, of: Option<Option<f64>>, past: &Past, c
         past.get(&(metric.clone(), level.clone(), key.clone(), span.clone(), *end))
     };
     if rule.is_surge {
+        if let Some(opened) = opened {
+            return Some(judged(opened.threshold, Some(opened.threshold * SURGE_IS_OVER)));
+        }
         if value < FEWEST_OF_A_SURGE {
             return Some(Verdict { value, threshold: FEWEST_OF_A_SURGE, beyond: false, back: true });
         }

@@ -16,7 +16,7 @@ const STEP_MS: i64 = 30_000;
 /// So much is judged at once when there is much to make up for.
 const BATCH_MS: i64 = 60 * 60 * 1_000;
 /// The newest figures for alert rules.
-const GAUGES_EVERY: Duration = Duration::from_secs(10);
+const GAUGES_EVERY: Duration = Duration::from_secs(15);
 
 pub struct WatchDeps {
     pub archive: Arc<dyn Archive>,

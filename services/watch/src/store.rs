@@ -6,7 +6,6 @@ use async_trait::async_trait;
 use yiping_store::{BreachRow, FinalFigure, MetricValue, Store, WatchState};
 
 use crate::{
-    gauges::EXPORTED,
     judge::{Breach, Figure, Opened, Outcome, Remembered, State},
     past::{Baseline, DAY_MS, DAYS, Past, Wanted},
 };
@@ -81,7 +80,7 @@ impl Archive for Store {
     }
 
     async fn latest(&self) -> anyhow::Result<Vec<MetricValue>> {
-        Ok(Store::latest(self, Some(&EXPORTED)).await?)
+        Ok(Store::latest(self).await?)
     }
 }
 

@@ -152,12 +152,13 @@ fn a_surge_is_judged_against_the_days_before_or_the_profiles_rate() {
     let outcome = judge.judge(&[orders(2, 30.0)], &past, &city, 2 * MINUTE);
     assert_eq!(told(&outcome), [(2, None)]);
     assert_eq!((outcome.breaches[0].metric.as_str(), outcome.breaches[0].threshold), ("hotline.surge", 26.0));
-    // back among the usual: closed
-    assert_eq!(told(&judge.judge(&[orders(3, 8.0)], &past, &city, 3 * MINUTE)), [(2, Some(3))]);
+    // just below its limit it is the same surge; below three quarters of it (19.5) it is over
+    assert_eq!(told(&judge.judge(&[orders(3, 25.0)], &past, &city, 3 * MINUTE)), []);
+    assert_eq!(told(&judge.judge(&[orders(4, 19.0)], &past, &city, 4 * MINUTE)), [(2, Some(4))]);
     // with no past, by the profile's rate
     let rate = city.surge_rate("hotline.orders", "供热供水", Some("环翠区")).unwrap();
     assert!(rate < 10.0, "{rate}");
-    assert_eq!(told(&judge.judge(&[orders(4, 60.0)], &Past::new(), &city, 4 * MINUTE)), [(4, None)]);
+    assert_eq!(told(&judge.judge(&[orders(5, 60.0)], &Past::new(), &city, 5 * MINUTE)), [(5, None)]);
 }
 
 #[test]

@@ -42,7 +42,7 @@ fn mark(stream: &str, span: &str, window_end_ms: i64, partition: u32) -> LatestM
 }
 
 async fn figure(store: &Store, metric: &str, span: &str) -> MetricValue {
-    let rows = store.latest(None).await.unwrap();
+    let rows = store.latest().await.unwrap();
     let mut rows: Vec<_> = rows.into_iter().filter(|row| row.metric == metric && row.span == span).collect();
     assert_eq!(rows.len(), 1, "{rows:?}");
     rows.remove(0)

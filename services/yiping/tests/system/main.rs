@@ -9,6 +9,7 @@ mod durable;
 mod export;
 mod freshness;
 mod harness;
+mod incidents;
 mod intake;
 mod published;
 mod real;
