@@ -5,8 +5,6 @@
 
 use serde::{Deserialize, Deserializer};
 
-use crate::City;
-
 const STREAMS: [&str; 4] = ["bus", "parking", "hotline", "elder"];
 
 /// One `[[thresholds]]` of the profile. What is absent stays as the catalogue has it.
@@ -43,13 +41,6 @@ pub struct ThresholdOverride {
 }
 
 impl ThresholdOverride {
-    /// Whether it speaks of the series with this span, level and key.
-    #[must_use]
-    pub fn applies_to(&self, span: &str, level: &str, key: &str) -> bool {
-        let names = |list: &[String], name: &str| list.is_empty() || list.iter().any(|n| n == name);
-        names(&self.spans, span) && names(&self.levels, level) && names(&self.keys, key)
-    }
-
     /// The field and the fault.
     pub(crate) fn check(&self) -> Result<(), (&'static str, String)> {
         let stream = self.metric.split_once('.').map(|(stream, _)| stream);
@@ -81,22 +72,6 @@ impl ThresholdOverride {
             }
         }
         Ok(())
-    }
-}
-
-impl City {
-    /// What the profile sets for a series: of the overrides that speak of it, the last in the file.
-    #[must_use]
-    pub fn threshold(
-        &self,
-        metric: &str,
-        severity: &str,
-        span: &str,
-        level: &str,
-        key: &str,
-    ) -> Option<&ThresholdOverride> {
-        let mut of_metric = self.thresholds.iter().filter(|t| t.metric == metric && t.severity == severity);
-        of_metric.rfind(|t| t.applies_to(span, level, key))
     }
 }
 

@@ -211,6 +211,14 @@ mod tests {
         assert!(rules.all.len() > 30);
         let ids: std::collections::BTreeSet<&str> = rules.all.iter().map(|rule| rule.id.as_str()).collect();
         assert_eq!(ids.len(), rules.all.len());
+        // Weihai names who acts in two zones; everywhere else it is the catalogue's
+        let full = of(&rules, "parking.occupancy_ratio");
+        let owner = |key: &str| {
+            let found = full.iter().find(|rule| rule.looks_at("parking.occupancy_ratio", "district", key, "15m"));
+            found.unwrap().threshold.owner.clone()
+        };
+        assert_eq!(owner("经开区"), "经开、临港停车平台");
+        assert_ne!(owner("环翠区"), owner("经开区"));
     }
 
     #[test]
