@@ -123,7 +123,8 @@ fn a_category_without_history_has_a_rate_and_districts_share_it() {
         let whole = city.surge_rate(metric, &category.name, None).unwrap();
         let places = city.districts.iter().map(|d| d.name.as_str()).chain(city.zones.iter().map(|z| z.name.as_str()));
         // where no district has a rate of its own, they share the city's
-        let has_own = city.surges.iter().any(|s| s.metric == metric && s.category == category.name && s.district.is_some());
+        let has_own =
+            city.surges.iter().any(|s| s.metric == metric && s.category == category.name && s.district.is_some());
         let parts: f64 = places.map(|d| city.surge_rate(metric, &category.name, Some(d)).unwrap()).sum();
         assert!(has_own || (parts - whole).abs() < 1e-9, "{}: {parts} of {whole}", category.name);
     }
