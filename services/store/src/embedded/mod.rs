@@ -77,6 +77,9 @@ pub enum EmbeddedError {
     NotReady { said: String },
 }
 
+/// ClickHouse's words for a data folder that another one of them has open.
+const STILL_THERE: &str = "Another server instance in same directory is already running";
+
 /// The writer of a folder's server, for a second process of its owner's while the server runs in the first.
 pub fn writer_of(data_dir: &Path) -> Result<Credentials, EmbeddedError> {
     Ok(credentials::load_or_make(data_dir)?.0)
@@ -129,7 +132,11 @@ impl Server {
                 Err(error) => error,
             };
             if self.supervisor.ends() > 0 {
-                return Err(EmbeddedError::Ended { said: self.supervisor.last_words() });
+                let said = self.supervisor.last_words();
+                // We hold the folder, so that is the child of a process that was killed, and it is about to end: it is tried again.
+                if !said.contains(STILL_THERE) {
+                    return Err(EmbeddedError::Ended { said });
+                }
             }
             if started.elapsed() > READY_WITHIN {
                 return Err(EmbeddedError::NotReady { said: format!("{error}; {}", self.supervisor.last_words()) });
