@@ -73,13 +73,62 @@ export function troubles(world: World, nowMs: number): Notice[] {
   return [...crit, ...warn];
 }
 
+/** Names of the metrics that have limits, as short as a notice is. */
+const NAMES: Record<string, string> = {
+  'bus.online_ratio': '车辆在线率',
+  'bus.fix_age_p95_s': '定位时延P95',
+  'bus.on_time_ratio': '准点率',
+  'bus.dispatch_ratio': '发车兑现率',
+  'bus.headway_cv': '车距变异系数',
+  'bus.bunching_ratio': '串车率',
+  'bus.gap_ratio': '大间隔率',
+  'bus.excess_wait_s': '额外候车',
+  'bus.load_p90': '满载率P90',
+  'bus.speed_kmh': '平均车速',
+  'parking.free_ratio': '空位率',
+  'parking.occupancy_ratio': '泊位占用率',
+  'parking.minutes_to_full': '预计满位时间',
+  'parking.payment_failure_ratio': '支付失败率',
+  'parking.credit_overdue_ratio': '欠费逾期率',
+  'parking.unmatched_exit_ratio': '无入场离场率',
+  'parking.violations': '异常快照',
+  'parking.silent_lots': '静默停车场率',
+  'hotline.waiting': '排队等候',
+  'hotline.connect_ratio': '12345接通率',
+  'hotline.answer_15s_ratio': '15秒接听率',
+  'hotline.wait_mean_s': '12345平均等待',
+  'hotline.abandon_ratio': '放弃率',
+  'hotline.handle_mean_s': '平均处理时长',
+  'hotline.response_ratio': '响应率',
+  'hotline.on_time_close_ratio': '按时办结率',
+  'hotline.resolved_ratio': '解决率',
+  'hotline.satisfied_ratio': '满意率',
+  'hotline.overdue_orders': '逾期工单',
+  'hotline.return_ratio': '退回率',
+  'hotline.reopen_ratio': '重办率',
+  'hotline.surge': '12345突增',
+  'elder.connect_ratio': '12349接通率',
+  'elder.sos_oldest_wait_s': '最久未应答',
+  'elder.sos_ack_60s_ratio': '60秒应答率',
+  'elder.sos_ack_180s_ratio': '180秒应答率',
+  'elder.sos_arrive_45m_ratio': '45分到场率',
+  'elder.sos_arrive_60m_ratio': '60分到场率',
+  'elder.accept_p90_s': '接单时长P90',
+  'elder.door_p90_s': '上门时长P90',
+  'elder.completion_ratio': '服务完成率',
+  'elder.no_show_ratio': '爽约率',
+  'elder.satisfied_ratio': '服务满意率',
+  'elder.device_silent_ratio': '设备失联率',
+  'elder.surge': '12349突增',
+};
+
 function metricName(metric: string): string {
   for (const id of STREAMS) {
     const panel = PANELS[id];
     const found = panel.metric === metric ? panel.lead : panel.rows.find((r) => r.metric === metric)?.name;
     if (found) return `${panel.title}${found}`;
   }
-  return metric;
+  return NAMES[metric] ?? metric;
 }
 
 /** Worth knowing, nothing to do. Only from feeds that speak. */
