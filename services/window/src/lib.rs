@@ -6,7 +6,8 @@
 //!
 //! The way of a record through this crate, a file a stage:
 //!
-//! 1. [`machine`]: decode, judge (skew, place), drop what was seen ([`dedup`]), note what is late, move time ([`clock`]).
+//! 1. [`machine`]: decode, judge (skew, place), drop what was seen ([`dedup`]), note what is late or missing
+//!    ([`gaps`]), move time ([`clock`]).
 //! 2. The stream's [`Domain`] turns the event into *contributions*: numbers placed at an event time under a metric, level and
 //!    key. Order-sensitive entities keep their steps in a [`timeline`] and are folded again where an event came out of order.
 //! 3. [`board`]: contributions land in panes of ten seconds ([`pane`], [`panes`]; old ones are merged and packed: [`track`],
@@ -21,6 +22,7 @@ pub mod dedup;
 pub mod domain;
 pub mod emit;
 mod format1;
+pub mod gaps;
 pub mod histogram;
 pub mod key;
 pub mod machine;
@@ -41,8 +43,9 @@ mod track;
 pub use board::Board;
 pub use clock::{Clock, Settings};
 pub use domain::{Context, Domain, LiveRow};
+pub use gaps::{Hole, LateMinute};
 pub use key::{KeyId, Keys, Level, Name};
-pub use machine::{Contact, Core, Counters, Hole, Input, LateMinute, Machine, OWNER, Output};
+pub use machine::{Contact, Core, Counters, Input, Machine, OWNER, Output};
 pub use metric::{MetricId, MetricSpec, Shape};
 pub use order::{EntityId, Order};
 pub use pane::{Agg, Row};
