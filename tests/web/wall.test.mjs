@@ -10,7 +10,7 @@ import { spawn } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { after, before, test } from 'node:test';
+import { after, before, describe, it, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { figures, openWall, overflowing, states } from './browser.mjs';
 import { Proxy } from './proxy.mjs';
@@ -124,42 +124,45 @@ test('a feed that stops makes its card silent, without a figure, and comes back 
   }
 });
 
-for (const mode of ['stall', 'refuse', 'down']) {
-  test(`when the server is lost (${mode}) the wall says so, stops its clock, and heals by itself`, { timeout: 150_000 }, async () => {
-    const proxy = new Proxy(wallUrl);
-    await proxy.listen();
-    const { page, close } = await openWall(proxy.url, { width: 1920, height: 1080 });
-    const lost = async () => (await page.$('#top [data-lost]')) !== null;
+// they mostly wait, each in a browser of its own
+describe('beside each other', { concurrency: true }, () => {
+  for (const mode of ['stall', 'refuse', 'down']) {
+    it(`when the server is lost (${mode}) the wall says so, stops its clock, and heals by itself`, { timeout: 150_000 }, async () => {
+      const proxy = new Proxy(wallUrl);
+      await proxy.listen();
+      const { page, close } = await openWall(proxy.url, { width: 1920, height: 1080 });
+      const lost = async () => (await page.$('#top [data-lost]')) !== null;
+      try {
+        await until('figures in all four panels', allFigures(page), 20_000);
+        await proxy.mode(mode);
+        await until('the band', lost, 25_000);
+        const clock = await page.textContent('#top .clock');
+        assert.deepEqual(new Set(Object.values(await states(page))), new Set(['lost']));
+        assert.match(await page.textContent('footer'), /告警情况不明/);
+        await page.waitForFunction(() => Number(document.querySelector('#top [data-lost]')?.textContent.match(/(\d+) 秒/)?.[1] ?? 0) >= 20, null, { timeout: 15_000 });
+        assert.equal(await page.textContent('#top .clock'), clock, 'the clock stands still');
+        assert.deepEqual(await overflowing(page), []);
+        await shot(page, `lost-${mode}-1920x1080`);
+        await proxy.mode('pass');
+        await until('the band gone', async () => !(await lost()), 60_000);
+        await until('figures in all four panels', allFigures(page), 20_000);
+      } finally {
+        await close();
+        await proxy.mode('pass');
+        await proxy.close();
+      }
+    });
+  }
+
+  it('the page posts its pulse', { timeout: 60_000 }, async () => {
+    const { page, close } = await openWall(wallUrl, { width: 1440, height: 900 });
     try {
-      await until('figures in all four panels', allFigures(page), 20_000);
-      await proxy.mode(mode);
-      await until('the band', lost, 25_000);
-      const clock = await page.textContent('#top .clock');
-      assert.deepEqual(new Set(Object.values(await states(page))), new Set(['lost']));
-      assert.match(await page.textContent('footer'), /告警情况不明/);
-      await page.waitForFunction(() => Number(document.querySelector('#top [data-lost]')?.textContent.match(/(\d+) 秒/)?.[1] ?? 0) >= 20, null, { timeout: 15_000 });
-      assert.equal(await page.textContent('#top .clock'), clock, 'the clock stands still');
-      assert.deepEqual(await overflowing(page), []);
-      await shot(page, `lost-${mode}-1920x1080`);
-      await proxy.mode('pass');
-      await until('the band gone', async () => !(await lost()), 60_000);
-      await until('figures in all four panels', allFigures(page), 20_000);
+      const request = await page.waitForRequest((r) => r.url().endsWith('/api/heartbeat'), { timeout: 40_000 });
+      const { page: id, heap_bytes: heap, fps, last_id: lastId } = request.postDataJSON();
+      assert.match(id, /^[0-9a-f]{16}$/);
+      assert.ok(heap > 0 && fps > 0 && lastId !== '', JSON.stringify({ heap, fps, lastId }));
     } finally {
       await close();
-      await proxy.mode('pass');
-      await proxy.close();
     }
   });
-}
-
-test('the page posts its pulse', { timeout: 60_000 }, async () => {
-  const { page, close } = await openWall(wallUrl, { width: 1440, height: 900 });
-  try {
-    const request = await page.waitForRequest((r) => r.url().endsWith('/api/heartbeat'), { timeout: 40_000 });
-    const { page: id, heap_bytes: heap, fps, last_id: lastId } = request.postDataJSON();
-    assert.match(id, /^[0-9a-f]{16}$/);
-    assert.ok(heap > 0 && fps > 0 && lastId !== '', JSON.stringify({ heap, fps, lastId }));
-  } finally {
-    await close();
-  }
 });

@@ -71,6 +71,14 @@ describe('the footer', () => {
     const slots = notices(applyDelta(world, { sos: [sos(126, 'open')] }, NOW), NOW, null);
     expect(slots.slice(0, 2).map((slot) => slot?.title)).toEqual(['竹岛街道求助未应答', '公交 数据静默']);
   });
+  it('puts a feed that is silent before figures beyond their limits, however many', () => {
+    without('bus', 372);
+    const beyond = ['bus.dispatch_ratio', 'bus.on_time_ratio', 'parking.silent_lots', 'hotline.response_ratio', 'hotline.surge'];
+    const breaches = beyond.map((name) => ({ metric: name, level: 'city', key: 'city', span: '1h', severity: 'warning' as const, opened_at: ago(600), closed_at: null, value: 0.5, threshold: 0.9 }));
+    const slots = notices(applyDelta(world, { breaches }, NOW), NOW, null);
+    expect(slots[0]?.title).toBe('公交 数据静默');
+    expect(slots[3]?.detail).toContain('另有 2 条');
+  });
   it('counts in its last slot what has no slot', () => {
     const many = Array.from({ length: 6 }, (_, i) => ({ ...sos(100 + i, 'open'), case: String(i) }));
     expect(notices(applyDelta(world, { sos: many }, NOW), NOW, null)[3]?.detail).toContain('另有 2 条');

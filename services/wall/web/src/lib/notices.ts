@@ -50,14 +50,7 @@ export function troubles(world: World, nowMs: number): Notice[] {
     .sort((a, b) => b.ms - a.ms);
   for (const { sos, ms } of waiting) crit.push({ kind: 'crit', title: `${sos.street || sos.district}求助未应答`, detail: `${age(ms)} · 限 60 秒` });
 
-  for (const breach of world.breaches) {
-    if (breach.closed_at !== null) continue;
-    const kind = breach.severity === 'critical' ? 'crit' : 'warn';
-    const list = kind === 'crit' ? crit : warn;
-    const place = breach.level === 'city' ? '' : `${breach.key.slice(0, 6)} `;
-    list.push({ kind, title: `${place}${metricName(breach.metric)}越限`, detail: `${age(nowMs - (timeMs(breach.opened_at) ?? nowMs))} · 限 ${thresholdText(breach.metric, breach.threshold)}` });
-  }
-
+  // before figures beyond a limit: of what is silent or stale nobody knows whether it is
   if (!world.store.ok) {
     const sinceMs = timeMs(world.store.since);
     warn.push({ kind: 'warn', title: '数据库无应答', detail: sinceMs === null ? '画面可能陈旧' : `${age(nowMs - sinceMs)} · 画面可能陈旧` });
@@ -70,6 +63,14 @@ export function troubles(world: World, nowMs: number): Notice[] {
     const last = card.lastMs === null ? '' : ` · 末次 ${clock(card.lastMs, world.city.zone).hms}`;
     warn.push({ kind: 'warn', title: `${PANELS[id].title} ${what}`, detail: age(card.ageMs) + last });
   }
+  for (const breach of world.breaches) {
+    if (breach.closed_at !== null) continue;
+    const kind = breach.severity === 'critical' ? 'crit' : 'warn';
+    const list = kind === 'crit' ? crit : warn;
+    const place = breach.level === 'city' ? '' : `${breach.key.slice(0, 6)} `;
+    list.push({ kind, title: `${place}${metricName(breach.metric)}越限`, detail: `${age(nowMs - (timeMs(breach.opened_at) ?? nowMs))} · 限 ${thresholdText(breach.metric, breach.threshold)}` });
+  }
+
   return [...crit, ...warn];
 }
 
