@@ -10,7 +10,8 @@ use yiping_runtime::{Config, config::DataDir};
 use crate::{
     assembly::Process,
     cli::DemoArgs,
-    feeder::{Feeder, Story, Valves},
+    feeder::{Feeder, Valves},
+    story::Story,
     targets::TARGETS,
 };
 

@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeMap,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -13,16 +13,15 @@ use std::{
 
 use anyhow::Context;
 use axum::{Router, extract, http::StatusCode, routing::post};
-use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use yiping_city::City;
 use yiping_event::{Stream, TimeMs};
 use yiping_feed::Poster;
 use yiping_runtime::clock::unix_ms;
-use yiping_simulator::{Faults, Incident, Line, Options, Simulator};
+use yiping_simulator::{Faults, Line, Options, Simulator};
 
-use crate::cli::PlannedIncident;
+use crate::story::Story;
 
 /// Events a request.
 const BATCH: usize = 1_000;
@@ -32,94 +31,6 @@ const LINGER: Duration = Duration::from_millis(250);
 const PATIENCE: Duration = Duration::from_secs(120);
 /// A feed further back than this is catching up.
 const BEHIND_MS: i64 = 2_000;
-/// A demo that slept longer than this begins a new day instead of catching up.
-const LONGEST_SLEEP_MS: i64 = 6 * HOUR;
-const MINUTE: i64 = 60_000;
-const HOUR: i64 = 60 * MINUTE;
-
-/// How much of the past a new demo begins with, so that its windows are not empty.
-fn history(stream: Stream) -> i64 {
-    match stream {
-        Stream::Bus => 15 * MINUTE,
-        Stream::Parking => 70 * MINUTE,
-        Stream::Hotline | Stream::Elder => 24 * HOUR + 10 * MINUTE,
-    }
-}
-
-/// What a demo was started with and how far it has come: `demo.json` in the data folder.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Story {
-    pub seed: u64,
-    pub faults: String,
-    /// What goes wrong on purpose, at fixed times: a demo started again goes on with it, and doesn't begin it anew.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub incidents: Vec<StoryIncident>,
-    /// When each stream's first event was received. `yiping simulate --seed … --start …` tells the same story.
-    pub since: BTreeMap<Stream, String>,
-    /// Everything received before this is in the log.
-    pub sent: BTreeMap<Stream, String>,
-}
-
-/// The second that it is.
-fn now() -> i64 {
-    unix_ms() / 1_000 * 1_000
-}
-
-/// An incident in `demo.json`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct StoryIncident {
-    name: String,
-    from: String,
-    to: String,
-}
-
-impl StoryIncident {
-    fn of(incident: Incident) -> Self {
-        StoryIncident { name: incident.kind.to_string(), from: incident.from.to_string(), to: incident.to.to_string() }
-    }
-
-    fn read(&self) -> anyhow::Result<Incident> {
-        let time = |text: &str| TimeMs::parse(text).map_err(|error| anyhow::anyhow!("demo.json: {error}"));
-        let kind = self.name.parse().map_err(|error| anyhow::anyhow!("demo.json, incidents: {error}"))?;
-        Ok(Incident { kind, from: time(&self.from)?, to: time(&self.to)? })
-    }
-}
-
-impl Story {
-    const FILE: &str = "demo.json";
-
-    /// The story of a data folder, told on; or a new one, with incidents counted from now.
-    pub fn of(dir: &Path, seed: u64, faults: Faults, incidents: &[PlannedIncident]) -> anyhow::Result<Self> {
-        let path = dir.join(Self::FILE);
-        if let Ok(text) = std::fs::read(&path) {
-            let story: Story = serde_json::from_slice(&text).with_context(|| format!("reading {}", path.display()))?;
-            if !incidents.is_empty() {
-                tracing::warn!("this folder's demo has begun: its incidents are those of its first start");
-            }
-            let told = story.sent.values().filter_map(|time| TimeMs::parse(time).ok()).min();
-            if told.is_some_and(|told| unix_ms() - told.0 <= LONGEST_SLEEP_MS) {
-                return Ok(story);
-            }
-            tracing::warn!("the demo slept for more than 6 hours: its city goes on from now, with a gap");
-            return Ok(Self::new(TimeMs(now()), story.seed, story.faults, story.incidents));
-        }
-        let now = TimeMs(now());
-        let incidents = incidents.iter().map(|planned| StoryIncident::of(planned.after(now))).collect();
-        Ok(Self::new(now, seed, faults.to_string(), incidents))
-    }
-
-    fn new(now: TimeMs, seed: u64, faults: String, incidents: Vec<StoryIncident>) -> Self {
-        let since: BTreeMap<_, _> =
-            Stream::ALL.into_iter().map(|stream| (stream, TimeMs(now.0 - history(stream)).to_string())).collect();
-        Story { seed, faults, incidents, sent: since.clone(), since }
-    }
-
-    fn save(&self, dir: &Path) -> anyhow::Result<()> {
-        let fresh = dir.join("demo.json.new");
-        std::fs::write(&fresh, serde_json::to_vec_pretty(self)?)?;
-        Ok(std::fs::rename(fresh, dir.join(Self::FILE))?)
-    }
-}
 
 /// Stops and starts single streams' feeds, to show what the wall makes of a silent one.
 #[derive(Clone, Default)]
@@ -174,7 +85,7 @@ impl Feeder {
     pub async fn run(self, cancel: CancellationToken) -> anyhow::Result<()> {
         self.story.save(&self.dir)?;
         let faults: Faults = self.story.faults.parse().map_err(|_| anyhow::anyhow!("demo.json: unknown faults"))?;
-        let incidents = self.story.incidents.iter().map(StoryIncident::read).collect::<anyhow::Result<Vec<_>>>()?;
+        let incidents = self.story.incidents()?;
         let story = Arc::new(Mutex::new(self.story.clone()));
         let began = unix_ms();
         let mut streams = tokio::task::JoinSet::new();
@@ -293,42 +204,5 @@ impl Telling {
     fn told(&self, newest: TimeMs) {
         let mut story = self.story.lock().unwrap_or_else(PoisonError::into_inner);
         story.sent.insert(self.stream, newest.to_string());
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn planned(text: &str) -> PlannedIncident {
-        use clap::Parser;
-        let cli = crate::cli::Cli::try_parse_from(["yiping", "demo", "--incident", text]).unwrap();
-        let crate::cli::Command::Demo(args) = cli.command else { panic!("{text}") };
-        args.incident[0]
-    }
-
-    #[test]
-    fn an_incident_counts_from_the_first_start_and_does_not_begin_anew() {
-        let dir = tempfile::tempdir().unwrap();
-        let before = unix_ms();
-        let first = Story::of(dir.path(), 1, Faults::Usual, &[planned("lot-full@10m+20m")]).unwrap();
-        first.save(dir.path()).unwrap();
-        let incident = first.incidents[0].read().unwrap();
-        assert!((before - 1_000..=unix_ms()).contains(&(incident.from.0 - 10 * MINUTE)), "{incident:?}");
-        assert_eq!(incident.to.0 - incident.from.0, 20 * MINUTE);
-        let again = Story::of(dir.path(), 1, Faults::Usual, &[planned("lot-full@10m+20m")]).unwrap();
-        assert_eq!(again.incidents, first.incidents);
-        // after a sleep of a day the city begins anew, and the incident has been
-        let slept = Story { sent: BTreeMap::from([(Stream::Bus, TimeMs(before - 24 * HOUR).to_string())]), ..first };
-        slept.save(dir.path()).unwrap();
-        let anew = Story::of(dir.path(), 1, Faults::Usual, &[]).unwrap();
-        assert_ne!(anew.sent, slept.sent);
-        assert_eq!(anew.incidents, slept.incidents);
-    }
-
-    #[test]
-    fn a_folder_of_a_demo_without_incidents_is_read() {
-        let text = r#"{"seed": 1, "faults": "usual", "since": {}, "sent": {}}"#;
-        assert_eq!(serde_json::from_str::<Story>(text).unwrap().incidents, []);
     }
 }

@@ -1,71 +1,7 @@
-//! `yiping`, the only binary: the command line, the table of targets, and what puts a process together. It alone knows all other
-//! crates; none of them knows it.
-//!
-//! | file | what |
-//! | --- | --- |
-//! | `cli.rs` | the commands and their arguments |
-//! | `targets.rs` | the table of targets: what each does and needs |
-//! | `assembly.rs` | a process from its targets: log, store, listeners, parts |
-//! | `demo.rs`, `feeder.rs` | the whole system fed by the synthetic city |
-//! | `commands/` | the commands that do one thing and end |
-
-mod assembly;
-mod cli;
-mod commands;
-mod demo;
-mod feeder;
-mod targets;
+//! The binary; what it does is in the library beside it, so that it is compiled once for the binary and its tests.
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use cli::{Cli, Command};
-
-/// Exit codes: 0 done, 1 failed, 2 usage (clap's own), 78 bad configuration.
-const BAD_CONFIGURATION: u8 = 78;
-
 fn main() -> ExitCode {
-    // the embedded ClickHouse is this same program, started again by itself
-    yiping_store::embedded::run_child_if_asked();
-    let cli = Cli::parse();
-    if let Err(error) = yiping_runtime::telemetry::init(cli.log_format, cli.log.as_deref()) {
-        eprintln!("yiping: {error:#}");
-        return ExitCode::from(2);
-    }
-    match run(cli.command) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            if let Some(faults) = error.downcast_ref::<yiping_runtime::ConfigErrors>() {
-                eprintln!("yiping: {faults}");
-                return ExitCode::from(BAD_CONFIGURATION);
-            }
-            eprintln!("yiping: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn run(command: Command) -> anyhow::Result<()> {
-    match command {
-        Command::Demo(args) => block_on(demo::run(args)),
-        Command::Run(args) => block_on(assembly::run(args)),
-        Command::Targets => commands::targets(),
-        Command::Simulate(args) => commands::simulate(args),
-        Command::Replay(args) => block_on(commands::replay(args)),
-        Command::Compute(args) => commands::compute(args),
-        Command::Judge(args) => commands::judge(args),
-        Command::Migrate(args) => block_on(commands::migrate(args)),
-        Command::Check(args) => commands::check(args),
-        Command::Log(cli::LogCommand::Export(args)) => commands::log_export(args),
-        Command::Heal(args) => block_on(commands::heal(args)),
-        Command::Rebuild(args) => block_on(commands::rebuild(args)),
-        Command::Move(args) => block_on(commands::relocate(args)),
-        Command::Feed(cli::FeedCommand::Test(args)) => commands::feed_test(args),
-        Command::Token(cli::TokenCommand::New(args)) => commands::token_new(args),
-    }
-}
-
-fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+    yiping::main()
 }

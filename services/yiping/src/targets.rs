@@ -90,22 +90,3 @@ pub fn parts(names: &[String]) -> anyhow::Result<Vec<Part>> {
     }
     Ok(TARGETS[0].parts.iter().filter(|part| wanted.contains(part)).copied().collect())
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_unknown_target_lists_the_valid_ones() {
-        let error = parts(&["buss".to_owned()]).unwrap_err().to_string();
-        assert!(error.contains("'buss'") && error.contains("hotline") && error.contains("all"), "{error}");
-    }
-
-    #[test]
-    fn a_target_named_twice_runs_once_and_the_gateway_starts_last() {
-        let names: Vec<String> = ["gateway", "all", "bus"].map(str::to_owned).into();
-        let parts = parts(&names).unwrap();
-        assert_eq!(parts.len(), 7);
-        assert_eq!(parts.last(), Some(&Part::Gateway));
-    }
-}

@@ -1,8 +1,5 @@
 //! A store in memory: what ClickHouse would keep, with the merging view as a plain loop.
 
-#![allow(dead_code, reason = "each test file uses its part")]
-#![allow(clippy::unwrap_used, reason = "a test that can't go on may panic")]
-
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     sync::{Arc, Mutex},
@@ -44,8 +41,6 @@ pub struct Kept {
     pub checkpoints: BTreeMap<(u32, u16, u64), Parts>,
     pub watermarks: HashMap<(u16, u32), i64>,
     pub status: BTreeMap<(u16, u32), StatusRow>,
-    /// Writes in their order, for tests that look at it.
-    pub steps: Vec<String>,
 }
 
 /// One stream's store.

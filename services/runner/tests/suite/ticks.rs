@@ -1,16 +1,13 @@
 //! When an owner ticks: only when everything that waited for it is applied (I2).
 
-#![allow(clippy::unwrap_used, reason = "a test that can't go on may panic")]
-
-mod support;
-
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use serde_json::{Value, json};
-use support::MemorySink;
+
+use crate::support::MemorySink;
 use tokio::{sync::Mutex, time::Instant};
 use tokio_util::sync::CancellationToken;
 use yiping_catalogue::Catalogue;

@@ -1,7 +1,5 @@
 //! `compute` over a log's export: ticks, settings, partitions and append times fall as they did live.
 
-#![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
-
 use std::io;
 
 use bytes::Bytes;

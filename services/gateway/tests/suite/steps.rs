@@ -1,15 +1,11 @@
 //! A machine whose clock steps while events come in (I2).
 
-#![allow(clippy::unwrap_used, reason = "a test that panics fails, as it should")]
-
-mod fixture;
-
 use std::sync::{
     Arc, Mutex,
     atomic::{AtomicI64, Ordering},
 };
 
-use fixture::{Fixture, NOW, ONE, limits, position};
+use crate::fixture::{Fixture, NOW, ONE, limits, position};
 use serde_json::json;
 use yiping_event::{Stream, TimeMs};
 use yiping_gateway::Clock;

@@ -1,10 +1,6 @@
 //! What a token may send, and what the gateway makes of it before the log has it.
 
-#![allow(clippy::unwrap_used, reason = "a test that panics fails, as it should")]
-
-mod fixture;
-
-use fixture::*;
+use crate::fixture::*;
 use serde_json::json;
 use yiping_event::Stream;
 use yiping_gateway::{Right, Tokens, new_token};

@@ -226,9 +226,9 @@ impl<D: Domain> Slice<D> {
         let shown: String =
             rows.iter().filter(|(id, _)| id.4 % (10 * MINUTE) == 0).map(|(_, row)| format!("{row}\n")).collect();
         format!(
-            "# Rows of 40 minutes of {}, merged and published, as services/runner/tests/disturbed/slice.rs makes them: the synthetic\n\
+            "# Rows of 40 minutes of {}, merged and published, as services/runner/tests/suite/slice.rs makes them: the synthetic\n\
              # city from {START}, seed 20, usual faults, every 17th event twice, every 13th late, lateness 24 h. Made anew by\n\
-             #   UPDATE_GOLDEN=1 cargo test -p yiping-runner --test disturbed golden\n\
+             #   UPDATE_GOLDEN=1 cargo test -p yiping-runner --test suite golden\n\
              # Of {} events: accepted {accepted}, duplicates {duplicates}, late {late}, quarantined {quarantined}, rejected {rejected}.\n\
              # {} rows, SHA-256 {}; of these, here are the ones whose windows end at full ten minutes:\n\
              # metric level key span window_end value numerator denominator n\n{shown}",

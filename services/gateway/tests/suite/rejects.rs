@@ -1,12 +1,8 @@
 //! What was refused can be found again: by the sender, and in the table.
 
-#![allow(clippy::unwrap_used, reason = "a test that panics fails, as it should")]
-
-mod fixture;
-
 use std::sync::{Arc, Mutex};
 
-use fixture::*;
+use crate::fixture::*;
 use serde_json::json;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;

@@ -1,13 +1,9 @@
 //! `POST /v1/events` as a department meets it.
 
-#![allow(clippy::unwrap_used, reason = "a test that panics fails, as it should")]
-
-mod fixture;
-
 use std::io::{Read, Write};
 use std::time::Duration;
 
-use fixture::*;
+use crate::fixture::*;
 use serde_json::{Value, json};
 use yiping_event::Stream;
 use yiping_gateway::{Limits, Right};

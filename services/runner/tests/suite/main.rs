@@ -1,3 +1,12 @@
+//! The service around a machine, with all four domains in one binary (each takes long to compile).
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | `support.rs` | a store in memory |
+//! | `ticks.rs` | when an owner ticks (I2) |
+//! | `export.rs` | `compute` over a log's export |
+//! | `formats.rs` | checkpoints of every format are read (I4) |
+//!
 //! Same golden, disturbed: whatever fails between a record and its row, the merged rows in the end are those of the run in which
 //! nothing failed (I3, I4).
 //!
@@ -14,20 +23,15 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that can't go on may panic")]
 
-#[path = "disturbed/broken.rs"]
 mod broken;
-#[path = "disturbed/moved.rs"]
+mod export;
+mod formats;
 mod moved;
-#[path = "disturbed/play.rs"]
 mod play;
-#[path = "disturbed/recovery.rs"]
 mod recovery;
-#[path = "disturbed/scene.rs"]
 mod scene;
-#[path = "disturbed/slice.rs"]
 mod slice;
-#[path = "disturbed/steps.rs"]
 mod steps;
 mod support;
-#[path = "disturbed/zombie.rs"]
+mod ticks;
 mod zombie;

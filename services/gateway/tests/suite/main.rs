@@ -1,0 +1,17 @@
+//! The front door as its users meet it, in one binary (each takes long to link).
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | `intake.rs` | `POST /v1/events` as a department meets it |
+//! | `rejects.rs` | What was refused can be found again: by the sender, and in the table |
+//! | `rights.rs` | What a token may send, and what the gateway makes of it before the log has it |
+//! | `steps.rs` | A machine whose clock steps while events come in (I2) |
+//! | `fixture.rs` | A real gateway on a port of its own, over the log in memory, with a clock that stands still or is the test's own |
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that can't go on may panic")]
+
+mod fixture;
+mod intake;
+mod rejects;
+mod rights;
+mod steps;

@@ -1,0 +1,13 @@
+//! What needs no running system.
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | `arguments.rs` | the command line |
+//! | `story.rs` | what a demo remembers |
+//! | `targets.rs` | the table of targets |
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that can't go on may panic")]
+
+mod arguments;
+mod story;
+mod targets;
