@@ -43,6 +43,11 @@ impl WorkOrder {
         !closed && self.created.is_some_and(|created| !created.direct)
     }
 
+    /// From when on the order is one that was urged.
+    pub fn urged(&self) -> Option<TimeMs> {
+        self.steps.iter().find(|(_, step)| matches!(step, Step::Urged)).map(|(order, _)| order.time)
+    }
+
     /// The due date that holds now.
     pub fn due(&self) -> Option<TimeMs> {
         let newest = self.extensions().last().map(|(_, due)| due);

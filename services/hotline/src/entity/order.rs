@@ -157,7 +157,7 @@ impl WorkOrder {
     }
 
     /// Leaves out what changes nothing at or after the horizon: steps whose windows take nothing back any more, closings and
-    /// extensions before the newest one.
+    /// extensions before the newest one, urges after the first one.
     pub fn settle(&mut self, horizon: TimeMs, reach_ms: i64) {
         self.callbacks.retain(|(order, _)| order.time >= horizon);
         let behind = self.steps.partition_point(|(order, _)| order.time < horizon);
@@ -167,12 +167,14 @@ impl WorkOrder {
         let old: Vec<(Order, Step)> = self.steps.drain(..behind).collect();
         let closing = old.iter().rposition(|(_, step)| matches!(step, Step::Closed | Step::Reopened));
         let extension = old.iter().rposition(|(_, step)| matches!(step, Step::Extended(_)));
+        let urge = old.iter().position(|(_, step)| matches!(step, Step::Urged));
         let mut kept = Vec::new();
         for (at, (order, step)) in old.into_iter().enumerate() {
             match step {
                 Step::Closed | Step::Reopened if Some(at) == closing => kept.push((order, step)),
                 Step::Extended(_) if Some(at) == extension || self.created.is_none() => kept.push((order, step)),
                 Step::Extended(due) => self.leave_out(order, due, reach_ms),
+                Step::Urged if Some(at) == urge => kept.push((order, step)),
                 _ => {}
             }
         }
