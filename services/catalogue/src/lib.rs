@@ -132,6 +132,9 @@ pub struct Entry {
     /// A constant of the city profile that is the denominator at city level, joined when rows are merged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub constant: Option<String>,
+    /// So long after its stream's first figure no limit judges it: it depends on what was before (`90s`, `65m`, `24h`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warm_up: Option<String>,
     pub higher_is: Direction,
     /// Whether it is also a Prometheus gauge.
     #[serde(default)]
@@ -155,6 +158,14 @@ impl Entry {
     #[must_use]
     pub fn per_mille(&self) -> i64 {
         self.quantile.map_or(0, |quantile| (quantile * 1_000.0).round() as i64)
+    }
+
+    /// The warm-up in ms.
+    ///
+    /// # Errors
+    /// When it is no number of seconds, minutes or hours.
+    pub fn warm_up_ms(&self) -> Result<i64, String> {
+        self.warm_up.as_deref().map_or(Ok(0), duration_ms)
     }
 
     /// Its spans.
@@ -198,6 +209,7 @@ impl Entry {
         if self.merge != merge {
             return Err(self.fault(format!("its merge should be {merge:?}")));
         }
+        self.warm_up_ms().map_err(|error| self.fault(error))?;
         if self.shape.is_some() == self.derived.is_some() {
             return Err(self.fault("a metric has a shape, or is derived".to_owned()));
         }

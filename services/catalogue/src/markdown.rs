@@ -15,7 +15,7 @@ has `lot/floor`.
 
 How partitions merge: *sum* adds integers; *moments* adds four; *histogram* adds buckets (relative error ≤ 1 %); *min* takes the least. *Derived* figures are
 made of merged rows. Limits are defaults, which a city's profile overrides: **w** warning, **c** critical; for how long beyond until a breach opens; behind
-what it closes; where it is judged.
+what it closes; where it is judged; from when on, where what was before the first event matters.
 ";
 
 impl Catalogue {
@@ -45,7 +45,8 @@ fn row(entry: &Entry) -> String {
         Direction::Worse => "lower",
         Direction::Neutral => "–",
     };
-    let limits: Vec<String> = entry.thresholds.iter().map(limit).collect();
+    let mut limits: Vec<String> = entry.thresholds.iter().map(limit).collect();
+    limits.extend(entry.warm_up.as_ref().map(|time| format!("from {time} after the first figure on")));
     let cells = [
         format!("`{}`", entry.id),
         format!("{} {}", entry.name_zh, entry.name_en),

@@ -89,6 +89,13 @@ impl Store {
         self.answer(self.bounded(sql).bind(metrics).bind(levels).bind(after_ms).bind(until_ms)).await
     }
 
+    /// The end of the first window (ms) that any of these metrics has a row of, for the city.
+    pub async fn first_figure(&self, metrics: &[&str]) -> Result<Option<i64>> {
+        let sql = "SELECT toUnixTimestamp64Milli(min(window_end)) FROM city.metric_rows WHERE metric IN ? AND level = 'city' HAVING count() > 0";
+        let found: Vec<i64> = self.answer(self.bounded(sql).bind(metrics)).await?;
+        Ok(found.first().copied())
+    }
+
     /// What a metric was at these window ends, for these keys of a level and for the city.
     pub async fn figures_at(
         &self,

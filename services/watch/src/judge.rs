@@ -95,6 +95,8 @@ pub struct Outcome {
 pub struct Judge {
     stream: String,
     rules: Rules,
+    /// The stream's first figure (ms).
+    first: i64,
     states: BTreeMap<SeriesId, State>,
 }
 
@@ -106,10 +108,11 @@ pub fn breach_id(metric: &str, level: &str, key: &str, span: &str, severity: &st
 }
 
 impl Judge {
+    /// `first`: the end of the first window that the stream has a figure of (ms); what depends on the time before is judged later.
     #[must_use]
-    pub fn new(stream: &str, rules: &Rules) -> Self {
+    pub fn new(stream: &str, rules: &Rules, first: i64) -> Self {
         let all = rules.all.iter().filter(|rule| rule.stream == stream).cloned().collect();
-        Judge { stream: stream.to_owned(), rules: Rules { all }, states: BTreeMap::new() }
+        Judge { stream: stream.to_owned(), rules: Rules { all }, first, states: BTreeMap::new() }
     }
 
     #[must_use]
@@ -157,7 +160,9 @@ impl Judge {
         for figure in sorted {
             let mut named: Vec<(&str, &str)> = Vec::new();
             for rule in &self.rules.all {
-                if !rule.looks_at(&figure.metric, &figure.level, &figure.key, &figure.span) {
+                if !rule.looks_at(&figure.metric, &figure.level, &figure.key, &figure.span)
+                    || figure.end < self.first.saturating_add(rule.warm_up_ms)
+                {
                     continue;
                 }
                 // the profile's own rule for a key goes before the one for all

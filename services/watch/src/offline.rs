@@ -25,7 +25,7 @@ pub fn breaches(
     mut figures: Vec<Figure>,
 ) -> Vec<Breach> {
     figures.sort_by_key(|figure| figure.end);
-    let mut judge = Judge::new(stream, rules);
+    let mut judge = Judge::new(stream, rules, figures.first().map_or(0, |figure| figure.end));
     let mut found: BTreeMap<(i64, String), Breach> = BTreeMap::new();
     let mut rest = figures.as_slice();
     while let Some(first) = rest.first() {

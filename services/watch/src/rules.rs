@@ -26,6 +26,8 @@ pub struct Rule {
     pub keys: Vec<String>,
     pub spans: Vec<String>,
     pub for_ms: i64,
+    /// So long after the stream's first figure it isn't judged.
+    pub warm_up_ms: i64,
     /// When it is judged; always when absent.
     pub hours: Option<Hours>,
     pub threshold: Threshold,
@@ -96,6 +98,7 @@ fn rule(entry: &Entry, threshold: Threshold, keys: Vec<String>, number: usize) -
         keys,
         spans,
         for_ms: threshold.for_ms().map_err(fault)?,
+        warm_up_ms: entry.warm_up_ms().map_err(fault)?,
         hours: threshold.hours.as_deref().map(str::parse).transpose().map_err(fault)?,
         threshold,
     })

@@ -87,7 +87,10 @@ impl Watch {
             Some(known) => known,
             None => {
                 // just started, or another instance has judged meanwhile
-                let mut judge = Judge::new(stream, rules);
+                let Some(first) = archive.first(&rules.figures(stream)).await? else {
+                    return Ok(()); // its first window has still to close
+                };
+                let mut judge = Judge::new(stream, rules, first);
                 judge.recall(archive.states(stream).await?);
                 (judge, mark)
             }

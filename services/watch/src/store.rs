@@ -20,6 +20,8 @@ pub trait Archive: Send + Sync {
     async fn states(&self, stream: &str) -> anyhow::Result<Vec<Remembered>>;
     /// Final figures of these (metric, level) whose windows end in (after, until].
     async fn figures(&self, wanted: &[(String, String)], after: i64, until: i64) -> anyhow::Result<Vec<Figure>>;
+    /// The end of the first window (ms) that any of these (metric, level) has a final figure of.
+    async fn first(&self, wanted: &[(String, String)]) -> anyhow::Result<Option<i64>>;
     /// What the days before let expect. `counts`: a day without a row is a day with none.
     async fn past(&self, wanted: &[Wanted], counts: bool) -> anyhow::Result<Past>;
     async fn write(&self, stream: &str, outcome: &Outcome, until: i64) -> anyhow::Result<()>;
@@ -52,6 +54,12 @@ impl Archive for Store {
         let is_wanted =
             |figure: &Figure| wanted.iter().any(|(metric, level)| *metric == figure.metric && *level == figure.level);
         Ok(figures.filter(is_wanted).collect())
+    }
+
+    async fn first(&self, wanted: &[(String, String)]) -> anyhow::Result<Option<i64>> {
+        let metrics: BTreeSet<&str> = wanted.iter().map(|(metric, _)| metric.as_str()).collect();
+        let metrics: Vec<&str> = metrics.into_iter().collect();
+        Ok(self.first_figure(&metrics).await?)
     }
 
     async fn past(&self, wanted: &[Wanted], counts: bool) -> anyhow::Result<Past> {

@@ -11,7 +11,7 @@ fn judge(stream: &str) -> (Judge, City) {
     let mut city = City::weihai();
     city.thresholds.clear();
     let rules = Rules::new(&Catalogue::builtin().unwrap(), &city).unwrap();
-    (Judge::new(stream, &rules), city)
+    (Judge::new(stream, &rules, 0), city)
 }
 
 fn figure(metric: &str, level: &str, key: &str, span: &str, minute: i64, value: Option<f64>) -> Figure {
@@ -194,4 +194,16 @@ fn nobody_is_woken_by_buses_that_sleep() {
     let six = (20_777 * 24 + 22) * 60; // 06:00 in Weihai
     let figures: Vec<Figure> = (six..six + 14 * 60).map(online).collect();
     assert_eq!(told(&judged(&mut judge, &city, &figures)), [(six + 65, Some(six + 13 * 60))]);
+}
+
+#[test]
+fn what_depends_on_the_time_before_the_first_event_is_judged_later() {
+    // cars that stood there before the first event leave without an entry: that says nothing of the gates. From 24 h on it does, and
+    // half an hour beyond the limit opens.
+    let (mut judge, city) = judge("parking");
+    let beyond = |minutes: std::ops::RangeInclusive<i64>| -> Vec<Figure> {
+        minutes.map(|minute| figure("parking.unmatched_exit_ratio", "city", "city", "1h", minute, Some(0.9))).collect()
+    };
+    assert_eq!(told(&judged(&mut judge, &city, &beyond(0..=1_439))), []);
+    assert_eq!(told(&judged(&mut judge, &city, &beyond(1_440..=1_480))), [(1_470, None)]);
 }
