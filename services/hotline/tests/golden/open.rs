@@ -2,7 +2,9 @@
 
 use yiping_hotline::Hotline;
 
-use crate::{city, created, direct, due, everywhere, extended, few, figures::assert_any_order, gauge, log, step};
+use crate::{
+    city, created, direct, due, everywhere, extended, few, figures::assert_any_order, gauge, log, ratio, step,
+};
 
 const OPEN: &str = "hotline.open_orders";
 const OVERDUE: &str = "hotline.overdue_orders";
@@ -116,6 +118,48 @@ fn a_direct_order_is_never_open_or_due_even_if_it_is_reopened() {
     for metric in [OPEN, OVERDUE, SOON, "hotline.on_time_close_ratio", "hotline.response_ratio"] {
         assert!(figures.rows.iter().all(|row| row.metric != metric), "{metric}");
     }
+}
+
+#[test]
+fn an_urged_order_is_one_as_long_as_it_is_open() {
+    // five orders at 10:00; a is urged at 10:01 and again at 10:02, b at 10:03; a is closed at 10:04 and opened anew at 10:06:
+    // 1/5, 1/5, 2/5, then b of the four that are left (few: NULL), then 2/5 again; urged before it was made, c counts from 09:59 on
+    let mut log = log();
+    for id in ["a", "b", "c", "d", "e"] {
+        log = log.at("10:00:00", "order", created(id));
+    }
+    let log = log
+        .at("10:01:00", "order", step("a", "urged"))
+        .at("10:02:00", "order", step("a", "urged"))
+        .at("10:03:00", "order", step("b", "urged"))
+        .at("10:04:00", "order", step("a", "closed"))
+        .at("10:06:00", "order", step("a", "reopened"));
+    assert_any_order::<Hotline>(&log);
+    let urged = |log: &crate::Log, end: &str| everywhere(&log.figures::<Hotline>(), "hotline.urge_ratio", "now", end);
+    let calm = log.clone().tick("10:08:00");
+    assert_eq!(urged(&calm, "10:00:00"), ratio(0.0, 5.0));
+    assert_eq!(urged(&calm, "10:01:00"), ratio(1.0, 5.0));
+    assert_eq!(urged(&calm, "10:02:00"), ratio(1.0, 5.0));
+    assert_eq!(urged(&calm, "10:03:00"), ratio(2.0, 5.0));
+    assert_eq!(urged(&calm, "10:05:00"), few(1.0, 4.0));
+    assert_eq!(urged(&calm, "10:06:00"), ratio(2.0, 5.0));
+    let early = log.at("09:59:00", "order", step("c", "urged")).tick("10:08:00");
+    assert_eq!(urged(&early, "10:00:00"), ratio(1.0, 5.0));
+    assert_eq!(urged(&early, "10:03:00"), ratio(3.0, 5.0));
+}
+
+#[test]
+fn an_urge_is_remembered_as_long_as_its_order_is_open() {
+    // long behind the horizon: a day later the urged one is closed, and the share falls from 1/6 to 0/5
+    let mut log = log();
+    for id in ["a", "b", "c", "d", "e", "f"] {
+        log = log.at("10:00:00", "order", created(id));
+    }
+    let log = log.at("10:01:00", "order", step("a", "urged")).tick("12:00:00").tick("21T09:59:00");
+    let figures = log.at("21T10:00:00", "order", step("a", "closed")).tick("21T10:02:00").figures::<Hotline>();
+    let urged = |end: &str| everywhere(&figures, "hotline.urge_ratio", "now", end);
+    assert_eq!(urged("21T09:59:00"), ratio(1.0, 6.0));
+    assert_eq!(urged("21T10:01:00"), ratio(0.0, 5.0));
 }
 
 #[test]

@@ -204,6 +204,9 @@ impl Batch<'_> {
         self.instants("hotline.due_soon_orders", &keys, created.time, |now| {
             is_open(now) && due_at(now).is_some_and(|due| (now..=now + DAY).contains(&due))
         });
+        self.shares("hotline.urge_ratio", &keys, created.time, is_open, |now| {
+            events.iter().any(|event| event.word() == "urged" && event.time <= now)
+        });
         // the due date by which the order is judged
         let mut due = first_due;
         for event in events.iter().filter(|event| event.word() == "extended") {
@@ -254,6 +257,29 @@ impl Batch<'_> {
                     sums.n += n;
                 }
             }
+        }
+    }
+
+    /// Of those that are `of` at each full minute: whether they are also `what`.
+    fn shares(
+        &mut self,
+        metric: &'static str,
+        keys: &[(&'static str, String)],
+        from: i64,
+        of: impl Fn(i64) -> bool,
+        what: impl Fn(i64) -> bool,
+    ) {
+        let mut now = (from - 1).div_euclid(MINUTE) * MINUTE + MINUTE;
+        while now <= self.newest {
+            if of(now) {
+                for (level, key) in keys {
+                    let sums = self.rows.entry((metric, *level, key.clone(), "now", now)).or_default();
+                    sums.num += i64::from(what(now));
+                    sums.den += 1;
+                    sums.n += 1;
+                }
+            }
+            now += MINUTE;
         }
     }
 
