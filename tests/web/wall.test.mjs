@@ -22,7 +22,7 @@ const SIZES = [
   { width: 7680, height: 2160 },
 ];
 const PANELS = ['bus', 'parking', 'elder', 'hotline'];
-/** A feed promises to speak every 30 s; silent is four times that. */
+/** A feed promises to speak every 30 s at the most; silent is four times that. */
 const SILENT_MS = 200_000;
 
 let wallUrl = process.env.WALL_URL;
