@@ -27,6 +27,8 @@ words! {
         WrongSource = "wrong_source",
         /// A type that only the system itself writes: ticks, settings.
         NotAllowed = "not_allowed",
+        /// A text that looks like a person's number or plate.
+        PersonalData = "personal_data",
         /// Larger than one record may be.
         TooLarge = "too_large",
         /// A department's payload that its feed's mapping could not read.

@@ -11,6 +11,7 @@ use yiping_city::City;
 use yiping_event::{Code, Data, Datum, Event, Reject, Stream, TimeMs, decode};
 use yiping_log::MAX_RECORD_BYTES;
 
+use crate::personal;
 use crate::tokens::{Right, Token};
 
 /// What an event is judged by.
@@ -56,6 +57,10 @@ impl Judge<'_> {
         if json.len() + event.key().len() > MAX_RECORD_BYTES {
             let reject = Reject::new(Code::TooLarge, "", format!("an event may have {MAX_RECORD_BYTES} bytes"));
             return Err(reject.with_id(event.id));
+        }
+        if let Err(reject) = personal::refuse(&json) {
+            // the id may be what was found
+            return Err(if personal::find(&event.id).is_some() { reject } else { reject.with_id(event.id) });
         }
         let dropped_members = dropped(bytes, &json);
         Ok(Accepted { streams, place, json, dropped_members })

@@ -6,6 +6,7 @@
 //! | `body.rs` | the request's bytes, unpacked and bounded |
 //! | `split.rs` | one request → the events in it, by content type |
 //! | `judge.rs` | one event: may this token send it, is it in the city; → what goes into the log |
+//! | `personal.rs` | the tripwire: what looks like a person's number or plate stays outside |
 //! | `intake.rs` | `POST /v1/events`: all of the above, the append, the answer |
 //! | `rejects.rs` | what was refused: its record, a token's own list, and [`collect_rejects`] |
 //! | `offer.rs` | `GET /v1/streams`: what may be sent |
@@ -20,6 +21,7 @@ mod clock;
 mod intake;
 mod judge;
 mod offer;
+mod personal;
 mod problem;
 mod rejects;
 mod server;

@@ -1,7 +1,7 @@
 //! What was refused: its record in the log, the list that a token sees of its own, and the way to the table.
 //!
-//! A record holds the first bytes of what was sent, for whoever has to find the fault, so it may hold personal data: it
-//! stays in the log. What goes on from here ([`RejectSeen`]) has no bytes.
+//! A record holds the first bytes of what was sent, for whoever has to find the fault; numbers and plates of persons are masked in
+//! them, but names and addresses may stand there: so the record stays in the log. What goes on from here ([`RejectSeen`]) has no bytes.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -17,12 +17,15 @@ use yiping_event::{Code, Reject, Stream, TimeMs};
 use yiping_log::{Log, NewRecord, Offset, Partition, Poll, Record};
 
 use crate::judge::Hint;
+use crate::personal;
 use crate::tokens::Token;
 
 /// The log's topic of rejects.
 pub const REJECTS_TOPIC: &str = "city.rejects";
 /// Of what was refused, so many bytes are kept.
 const KEPT_BYTES: usize = 4 << 10;
+/// No number or plate is longer.
+const LONGEST_FINDING: usize = 128;
 /// A token's own list looks at so many newest records of a partition.
 const LOOK_BACK: u64 = 5_000;
 /// Between two tries of a sink that fails.
@@ -45,7 +48,7 @@ pub struct RejectRecord {
     pub id: Option<String>,
     /// Place in its request.
     pub index: usize,
-    /// The first 4 KiB of what was sent, base64.
+    /// The first 4 KiB of what was sent, base64; with stars for what looks like a person's number or plate.
     pub bytes: String,
     /// How many bytes were sent.
     pub bytes_len: usize,
@@ -55,6 +58,9 @@ impl RejectRecord {
     pub(crate) fn new(time: TimeMs, token: &Token, index: usize, sent: &[u8], reject: Reject) -> Self {
         let Hint { source, stream } = Hint::of(sent, token);
         let Reject { code, pointer, message, id } = reject;
+        // what says where it came from may itself be what must not be kept
+        let is_kept = |text: &String| personal::find(text).is_none();
+        let (source, id) = (Some(source).filter(is_kept).unwrap_or_default(), id.filter(is_kept));
         Self {
             time,
             source,
@@ -65,7 +71,7 @@ impl RejectRecord {
             message,
             id,
             index,
-            bytes: BASE64.encode(&sent[..sent.len().min(KEPT_BYTES)]),
+            bytes: BASE64.encode(kept(sent)),
             bytes_len: sent.len(),
         }
     }
@@ -79,6 +85,13 @@ impl RejectRecord {
             payload: serde_json::to_vec(self)?.into(),
         })
     }
+}
+
+/// What is kept of the bytes that were sent. Masked before they are cut: a number may stand at the cut.
+fn kept(sent: &[u8]) -> Vec<u8> {
+    let mut kept = personal::mask(&sent[..sent.len().min(KEPT_BYTES + LONGEST_FINDING)]);
+    kept.truncate(KEPT_BYTES);
+    kept
 }
 
 /// The newest rejects of one token, newest first, at most `limit`, from the newest 5,000 records of each partition.

@@ -3,6 +3,7 @@
 //! | file | holds |
 //! | --- | --- |
 //! | `intake.rs` | `POST /v1/events` as a department meets it |
+//! | `personal.rs` | Nothing that names a person gets in (I11) |
 //! | `rejects.rs` | What was refused can be found again: by the sender, and in the table |
 //! | `rights.rs` | What a token may send, and what the gateway makes of it before the log has it |
 //! | `steps.rs` | A machine whose clock steps while events come in (I2) |
@@ -12,6 +13,7 @@
 
 mod fixture;
 mod intake;
+mod personal;
 mod rejects;
 mod rights;
 mod steps;

@@ -1,0 +1,320 @@
+//! The tripwire: what looks like a person's mobile number, identity number or licence plate doesn't come in (I11), in whichever text
+//! it stands.
+//!
+//! - **Mobile number**: 11 digits that begin with 13 to 19, alone or after 86; single blanks or dashes between them don't hide it.
+//! - **Identity number**: 17 digits and a check character (GB 11643-1999: weights 2^(18−i) mod 11), with a date that there is. One of
+//!   some 20,000 other numbers of 18 digits looks like one, too.
+//! - **Plate** (GA 36-2018): a province's character, a letter, then five or six letters and digits.
+//!
+//! Each stands by itself: letters or digits right before or behind it make it part of something else (an order's number, a hash).
+//! Full-width digits and letters count as plain ones.
+
+use std::ops::Range;
+
+use yiping_event::{Code, Reject};
+
+/// What a text seems to tell of a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finding {
+    Phone,
+    IdNumber,
+    Plate,
+}
+
+impl Finding {
+    fn as_str(self) -> &'static str {
+        match self {
+            Finding::Phone => "a mobile number",
+            Finding::IdNumber => "an identity number",
+            Finding::Plate => "a licence plate",
+        }
+    }
+}
+
+const PROVINCES: &str = "京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼";
+const MOBILE_DIGITS: usize = 11;
+const ID_CHARS: usize = 18;
+
+/// The first finding in an event as it would go into the log, and where. Texts only: a longitude may have as many digits.
+pub fn refuse(json: &str) -> Result<(), Reject> {
+    if !is_suspicious(json.as_bytes()) {
+        return Ok(());
+    }
+    let Ok(event) = serde_json::from_str::<serde_json::Value>(json) else {
+        return Ok(()); // it was written by us
+    };
+    match first(&event, "") {
+        Some((pointer, finding)) => {
+            let message = format!("looks like {}: leave it out, or send a pseudonym", finding.as_str());
+            Err(Reject::new(Code::PersonalData, pointer, message))
+        }
+        None => Ok(()),
+    }
+}
+
+fn first(value: &serde_json::Value, pointer: &str) -> Option<(String, Finding)> {
+    match value {
+        serde_json::Value::String(text) => find(text).map(|finding| (pointer.to_owned(), finding)),
+        serde_json::Value::Object(members) => {
+            members.iter().find_map(|(name, value)| first(value, &format!("{pointer}/{name}")))
+        }
+        serde_json::Value::Array(items) => {
+            (0..).zip(items).find_map(|(at, value): (usize, _)| first(value, &format!("{pointer}/{at}")))
+        }
+        _ => None,
+    }
+}
+
+/// What a text seems to hold.
+pub fn find(text: &str) -> Option<Finding> {
+    if !is_suspicious(text.as_bytes()) {
+        return None;
+    }
+    findings(&signs(text.as_bytes())).next().map(|(_, finding)| finding)
+}
+
+/// Bytes with a star for every byte of a finding. What is no UTF-8 is read byte by byte: its digits are digits in GB18030, too.
+pub fn mask(bytes: &[u8]) -> Vec<u8> {
+    let mut masked = bytes.to_vec();
+    if is_suspicious(bytes) {
+        let signs = signs(bytes);
+        for (range, _) in findings(&signs) {
+            masked[signs[range.start].from..signs[range.end - 1].to].fill(b'*');
+        }
+    }
+    masked
+}
+
+/// Whether a closer look is worth it; nearly never, and this is asked of every event.
+fn is_suspicious(bytes: &[u8]) -> bool {
+    let mut digits = 0;
+    for (at, &byte) in bytes.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' => digits += 1,
+            b' ' | b'-' => {}
+            0xef if bytes.get(at + 1) == Some(&0xbc) => return true, // full-width
+            0xe4..=0xe9 if bytes.get(at + 3).is_some_and(u8::is_ascii_alphabetic) => {
+                return true;
+            }
+            _ => digits = 0,
+        }
+        if digits >= MOBILE_DIGITS {
+            return true;
+        }
+    }
+    false
+}
+
+/// A character, upper-case and not full-width, and the bytes that it had.
+#[derive(Clone, Copy)]
+struct Sign {
+    from: usize,
+    to: usize,
+    char: char,
+}
+
+fn signs(bytes: &[u8]) -> Vec<Sign> {
+    let plain = |char: char| match char {
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(char as u32 - 0xfee0).unwrap_or(char),
+        char => char,
+    };
+    let sign = |from: usize, length: usize, char: char| Sign {
+        from,
+        to: from + length,
+        char: plain(char).to_ascii_uppercase(),
+    };
+    match str::from_utf8(bytes) {
+        Ok(text) => text.char_indices().map(|(at, char)| sign(at, char.len_utf8(), char)).collect(),
+        // cut within a character
+        Err(fault) if fault.error_len().is_none() => signs(&bytes[..fault.valid_up_to()]),
+        Err(_) => bytes.iter().enumerate().map(|(at, &byte)| sign(at, 1, byte.into())).collect(),
+    }
+}
+
+/// All findings, in their order, as ranges of signs.
+fn findings(signs: &[Sign]) -> impl Iterator<Item = (Range<usize>, Finding)> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        while at < signs.len() {
+            let rest = &signs[at..];
+            let begins = at == 0 || !signs[at - 1].char.is_ascii_alphanumeric();
+            // (a plate's character is no letter of anything before it)
+            let found = if begins { id_number(rest).or_else(|| phone(rest)) } else { None }.or_else(|| plate(rest));
+            if let Some((length, finding)) = found {
+                let range = at..at + length;
+                at += length;
+                return Some((range, finding));
+            }
+            at += 1;
+        }
+        None
+    })
+}
+
+/// Whether nothing goes on behind it.
+fn ends(rest: &[Sign]) -> bool {
+    !rest.first().is_some_and(|sign| sign.char.is_ascii_alphanumeric())
+}
+
+fn phone(signs: &[Sign]) -> Option<(usize, Finding)> {
+    // where the country's code is written, it is part of the number
+    let begins = |text: &str| signs.len() > text.len() && signs.iter().zip(text.chars()).all(|(a, b)| a.char == b);
+    let prefix = ["0086", "86"].into_iter().find(|prefix| begins(prefix)).map_or(0, str::len);
+    [prefix, 0].into_iter().find_map(|prefix| {
+        let blank = usize::from(prefix > 0 && is_blank(signs.get(prefix)?));
+        let length = mobile(&signs[prefix + blank..])?;
+        Some((prefix + blank + length, Finding::Phone))
+    })
+}
+
+fn is_blank(sign: &Sign) -> bool {
+    matches!(sign.char, ' ' | '-')
+}
+
+/// The length of a mobile number.
+fn mobile(signs: &[Sign]) -> Option<usize> {
+    let (mut digits, mut at) = (0, 0);
+    while digits < MOBILE_DIGITS {
+        let sign = signs.get(at)?;
+        let fits = match digits {
+            0 => sign.char == '1',
+            1 => ('3'..='9').contains(&sign.char),
+            _ => sign.char.is_ascii_digit(),
+        };
+        if fits {
+            digits += 1;
+        } else if digits == 0 || !is_blank(sign) || is_blank(&signs[at - 1]) {
+            return None;
+        }
+        at += 1;
+    }
+    // a longer row of digits is another number
+    let goes_on =
+        signs.get(at).is_some_and(is_blank) && signs.get(at + 1).is_some_and(|sign| sign.char.is_ascii_digit());
+    (ends(&signs[at..]) && !goes_on).then_some(at)
+}
+
+fn id_number(signs: &[Sign]) -> Option<(usize, Finding)> {
+    const WEIGHTS: [u32; 17] = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
+    const CHECK: [char; 11] = ['1', '0', 'X', '9', '8', '7', '6', '5', '4', '3', '2'];
+    let own = signs.get(..ID_CHARS)?;
+    let mut digits = [0; 17];
+    for (digit, sign) in digits.iter_mut().zip(own) {
+        *digit = sign.char.to_digit(10)?;
+    }
+    let number = |range: Range<usize>| digits[range].iter().fold(0, |number, digit| number * 10 + digit);
+    let is_date = (1900..2100).contains(&number(6..10))
+        && (1..=12).contains(&number(10..12))
+        && (1..=31).contains(&number(12..14));
+    let sum: u32 = digits.iter().zip(WEIGHTS).map(|(digit, weight)| digit * weight).sum();
+    let is_checked = own[17].char == CHECK[(sum % 11) as usize];
+    (is_date && is_checked && ends(&signs[ID_CHARS..])).then_some((ID_CHARS, Finding::IdNumber))
+}
+
+fn plate(signs: &[Sign]) -> Option<(usize, Finding)> {
+    let [province, letter, ..] = signs else { return None };
+    if !PROVINCES.contains(province.char) || !letter.char.is_ascii_uppercase() {
+        return None;
+    }
+    let mut at = 2 + usize::from(signs.get(2).is_some_and(|sign| matches!(sign.char, '·' | '•' | '.' | '-' | ' ')));
+    let from = at;
+    while signs.get(at).is_some_and(|sign| sign.char.is_ascii_alphanumeric()) {
+        at += 1;
+    }
+    let tail = &signs[from..at];
+    // 学 挂 警 港 澳 stand for the last one
+    let special = signs.get(at).is_some_and(|sign| "学挂警港澳领使".contains(sign.char));
+    let length = tail.len() + usize::from(special);
+    let has_digit = tail.iter().any(|sign| sign.char.is_ascii_digit());
+    (matches!(length, 5 | 6) && has_digit).then_some((at + usize::from(special), Finding::Plate))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mobile_number_is_found_however_it_is_written() {
+        for text in [
+            "13800138000",
+            "138 0013 8000",
+            "138-0013-8000",
+            "+86 138-0013-8000",
+            "8613800138000",
+            "008613800138000",
+            "来电13800138000转接",
+            "call-19912345678",
+            "１３８００１３８０００",
+            "tel:17012345678;",
+        ] {
+            assert_eq!(find(text), Some(Finding::Phone), "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_that_are_something_else_pass() {
+        for text in [
+            "1380013800",    // ten
+            "138001380001",  // twelve
+            "12800138000",   // no mobile network
+            "GD13800138000", // an order's number
+            "13800138000a",  // a hash
+            "2026-11-23T06:29:44.123Z",
+            "20261123-0013-8000",
+            "13912345-6781-4abc-8def-0123456789ab", // a UUID
+            "1391-2345-6781-2345",
+            "138--00138000",
+            "1795125600000", // ms since 1970
+            "WH-0012",
+        ] {
+            assert_eq!(find(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_identity_number_has_a_date_and_a_check_character() {
+        // the standard's own example: 11010519491231002X. 4·… its weighted sum is 167, 167 mod 11 = 2, which is X
+        assert_eq!(find("11010519491231002X"), Some(Finding::IdNumber));
+        assert_eq!(find("身份证 11010519491231002x。"), Some(Finding::IdNumber));
+        for text in ["110105194912310021", "11010519491331002X", "A11010519491231002X", "11010519491231002X1"] {
+            assert_eq!(find(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_plate_is_found_and_words_are_not() {
+        for text in [
+            "鲁K12345",
+            "鲁K·D12345",
+            "鲁 K12345".replace(' ', "").as_str(),
+            "车牌鲁k·1234学",
+            "京AD12345",
+            "粤Z1234港",
+        ] {
+            assert_eq!(find(text), Some(Finding::Plate), "{text}");
+        }
+        for text in ["鲁", "鲁K", "鲁KABCDE", "新A区", "云TV频道", "文登区K12345", "鲁K1234567"] {
+            assert_eq!(find(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_found_is_masked_and_nothing_else() {
+        let text = "电话13800138000，车鲁K12345，单号GD2026";
+        assert_eq!(mask(text.as_bytes()), "电话***********，车*********，单号GD2026".as_bytes());
+        // GB18030: 电 is b5 e7
+        assert_eq!(mask(b"\xb5\xe713800138000\xb5\xe7"), b"\xb5\xe7***********\xb5\xe7");
+        assert_eq!(mask(b"{\"lon\":122.1"), b"{\"lon\":122.1");
+        let cut = "鲁K12345电".as_bytes();
+        assert_eq!(mask(&cut[..cut.len() - 1]), ["*********".as_bytes(), &"电".as_bytes()[..2]].concat());
+    }
+
+    #[test]
+    fn a_number_of_many_digits_is_no_text() {
+        let event = r#"{"id":"a","data":{"lon":122.13800138000,"lat":37.5,"n":13800138000}}"#;
+        assert_eq!(refuse(event), Ok(()));
+        let reject = refuse(r#"{"id":"a","data":{"n":1,"of":[{"street":"张 138 0013 8000"}]}}"#).unwrap_err();
+        assert_eq!((reject.code, reject.pointer.as_str()), (Code::PersonalData, "/data/of/0/street"));
+        assert!(!reject.message.contains("138"), "{}", reject.message);
+    }
+}
