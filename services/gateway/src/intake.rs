@@ -1,6 +1,7 @@
 //! `POST /v1/events`: a request's events are judged, made durable together with its rejects, and only then answered.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -68,7 +69,7 @@ pub async fn post(
 
     // Tens of milliseconds of work for a large body: not on a thread that serves others.
     let judging = {
-        let gateway = gateway.clone();
+        let (gateway, token) = (gateway.clone(), token.clone());
         tokio::task::spawn_blocking(move || {
             body::unpack(packed, encoding, limit).map(|body| gateway.judge(form, &token, &body))
         })
@@ -81,6 +82,8 @@ pub async fn post(
         gateway.make_durable(&mut judged).await?;
         gateway.count(&judged);
     }
+    // (what the log didn't take was our fault, and comes again)
+    gateway.meters.charge(&token, judged.events(), (gateway.deps.clock)());
     Ok(judged.answer(dry_run))
 }
 
@@ -88,6 +91,12 @@ impl Gateway {
     /// All that can be said before the body is there.
     fn admit(self: &Arc<Self>, headers: &HeaderMap) -> Result<Admitted, Problem> {
         let token = self.token(headers)?;
+        if let Some(seconds) = self.meters.wait_s(&token, (self.deps.clock)()) {
+            let rate = token.events_per_s.map_or(0, NonZeroU32::get);
+            let detail = format!("this token may send {rate} events a second; send the same events again later");
+            let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, detail);
+            return Err(problem.retry_after(seconds).because("token_rate"));
+        }
         let form = Form::of(headers)?;
         let encoding = Encoding::of(headers)?;
         let need = body::need(headers, encoding, self.deps.limits.max_body_bytes)?;
@@ -176,6 +185,7 @@ impl Gateway {
             metrics.gateway.accepted.with_label_values(&[stream.as_str()]).inc_by(*count);
         }
         for reject in &judged.rejects {
+            metrics.gateway.rejected.with_label_values(&[reject.code.as_str()]).inc();
             metrics.count(reject.stream.map_or("unknown", |stream| stream.as_str()), Outcome::Rejected, 1);
         }
         metrics.gateway.dropped_members.inc_by(judged.dropped_members);
@@ -189,6 +199,11 @@ pub fn log_busy() -> Problem {
 }
 
 impl Judged {
+    /// How many events the request had.
+    fn events(&self) -> u64 {
+        self.accepted_events + self.rejects.len() as u64
+    }
+
     fn answer(self, dry_run: bool) -> Response {
         let rejected: Vec<Value> = self
             .rejects

@@ -11,6 +11,7 @@
 //! | `rejects.rs` | what was refused: its record, a token's own list, and [`collect_rejects`] |
 //! | `offer.rs` | `GET /v1/streams`: what may be sent |
 //! | `tokens.rs` | the tokens file |
+//! | `meter.rs` | how much a token sends |
 //! | `clock.rs` | the time that is stamped |
 //! | `problem.rs` | errors as `application/problem+json` |
 //!
@@ -20,6 +21,7 @@ mod body;
 mod clock;
 mod intake;
 mod judge;
+mod meter;
 mod offer;
 mod personal;
 mod problem;
@@ -31,4 +33,4 @@ mod tokens;
 pub use clock::{Clock, steady_clock};
 pub use rejects::{REJECTS_TOPIC, RejectRecord, RejectSeen, collect_rejects};
 pub use server::{GatewayDeps, Limits, serve};
-pub use tokens::{NewToken, Right, Token, TokenError, Tokens, new_token};
+pub use tokens::{NewToken, Refused, Right, Token, TokenError, Tokens, new_token};

@@ -57,7 +57,10 @@ impl Offer {
             "max_body_bytes": limits.max_body_bytes,
             "max_events": MAX_EVENTS,
             "promises": PROMISES,
-            "token": token.map(|token| json!({ "name": token.name, "sources": token.sources, "rights": token.rights })),
+            "token": token.map(|token| json!({
+                "name": token.name, "sources": token.sources, "rights": token.rights,
+                "expires": token.expires.map(|time| time.to_string()), "events_per_s": token.events_per_s,
+            })),
             "streams": streams,
             "any_stream": any_stream,
         })

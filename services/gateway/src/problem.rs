@@ -4,18 +4,42 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
+/// Why a request was refused, for the counter: carried by the answer, never sent.
+#[derive(Debug, Clone, Copy)]
+pub struct Reason(pub &'static str);
+
+impl Reason {
+    /// Where nothing more is said than the status.
+    fn of(status: StatusCode) -> Self {
+        Reason(match status {
+            StatusCode::BAD_REQUEST => "unreadable",
+            StatusCode::UNAUTHORIZED => "no_token",
+            StatusCode::FORBIDDEN => "no_right",
+            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => "no_route",
+            StatusCode::REQUEST_TIMEOUT => "too_slow",
+            StatusCode::PAYLOAD_TOO_LARGE => "too_large",
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => "media_type",
+            StatusCode::UNPROCESSABLE_ENTITY => "all_rejected",
+            StatusCode::TOO_MANY_REQUESTS => "busy",
+            StatusCode::SERVICE_UNAVAILABLE => "log",
+            _ => "internal",
+        })
+    }
+}
+
 /// An answer that is no success.
 #[derive(Debug)]
 pub struct Problem {
     status: StatusCode,
     detail: String,
     retry_after_s: Option<u32>,
+    reason: Option<&'static str>,
     members: Map<String, Value>,
 }
 
 impl Problem {
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), retry_after_s: None, members: Map::new() }
+        Self { status, detail: detail.into(), retry_after_s: None, reason: None, members: Map::new() }
     }
 
     pub fn bad_request(detail: impl Into<String>) -> Self {
@@ -25,6 +49,13 @@ impl Problem {
     #[must_use]
     pub fn retry_after(mut self, seconds: u32) -> Self {
         self.retry_after_s = Some(seconds);
+        self
+    }
+
+    /// Says more of why than the status.
+    #[must_use]
+    pub fn because(mut self, reason: &'static str) -> Self {
+        self.reason = Some(reason);
         self
     }
 
@@ -44,6 +75,7 @@ impl IntoResponse for Problem {
         document.insert("status".into(), json!(self.status.as_u16()));
         document.insert("detail".into(), json!(self.detail));
         let mut answer = (self.status, Value::Object(document).to_string()).into_response();
+        answer.extensions_mut().insert(self.reason.map_or_else(|| Reason::of(self.status), Reason));
         let headers = answer.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(seconds) = self.retry_after_s {

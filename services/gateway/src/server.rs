@@ -23,10 +23,11 @@ use yiping_runtime::{Metrics, PartHandle};
 
 use crate::clock::Clock;
 use crate::intake;
+use crate::meter::Meters;
 use crate::offer::Offer;
-use crate::problem::Problem;
+use crate::problem::{Problem, Reason};
 use crate::rejects::{self, REJECTS_TOPIC};
-use crate::tokens::{Token, Tokens};
+use crate::tokens::{Refused, Token, Tokens};
 
 /// A token's list shows so many rejects unless asked for fewer or more.
 const LISTED: usize = 100;
@@ -74,6 +75,7 @@ pub(crate) struct Gateway {
     pub room: Arc<Semaphore>,
     /// How many partitions each stream's topic really has.
     pub partitions: BTreeMap<Stream, u32>,
+    pub meters: Meters,
     /// The log refused the last request.
     pub cut_off: AtomicBool,
 }
@@ -90,7 +92,8 @@ pub async fn serve(listener: TcpListener, deps: GatewayDeps, cancel: Cancellatio
     }
     deps.log.ensure_topic(REJECTS_TOPIC, 1).await.with_context(|| format!("topic {REJECTS_TOPIC}"))?;
     let room = Arc::new(Semaphore::new(deps.limits.max_in_flight_bytes));
-    let gateway = Arc::new(Gateway { offer: Offer::read()?, room, partitions, cut_off: AtomicBool::new(false), deps });
+    let (offer, meters, cut_off) = (Offer::read()?, Meters::default(), AtomicBool::new(false));
+    let gateway = Arc::new(Gateway { offer, room, partitions, meters, cut_off, deps });
     let router = Router::new()
         .route("/v1/events", post(intake::post))
         .route("/v1/streams", get(streams))
@@ -117,13 +120,20 @@ impl Gateway {
             .and_then(|text| text.split_once(' '))
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
         let (_, token) = bearer.ok_or_else(|| refuse("send Authorization: Bearer TOKEN"))?;
-        self.deps.tokens.check(token.trim()).ok_or_else(|| refuse("nobody has this token"))
+        self.deps.tokens.check(token.trim(), (self.deps.clock)()).map_err(|refused| match refused {
+            Refused::Unknown => refuse("nobody has this token").because("unknown_token"),
+            Refused::Expired => refuse("this token has expired; ask for a new one").because("expired_token"),
+        })
     }
 }
 
-/// Counts every answer by its status: of requests without a valid token this is all that is kept.
+/// Counts every answer by its status, and refusals by their reason: of requests without a valid token this is all that is kept.
 async fn count_answer(State(gateway): State<Arc<Gateway>>, answer: Response) -> Response {
-    gateway.deps.metrics.gateway.requests.with_label_values(&[answer.status().as_str()]).inc();
+    let metrics = &gateway.deps.metrics.gateway;
+    metrics.requests.with_label_values(&[answer.status().as_str()]).inc();
+    if let Some(Reason(reason)) = answer.extensions().get() {
+        metrics.refused.with_label_values(&[*reason]).inc();
+    }
     answer
 }
 

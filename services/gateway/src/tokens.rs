@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write};
+use std::num::NonZeroU32;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,7 +15,7 @@ use rand::TryRng;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
-use yiping_event::Stream;
+use yiping_event::{Stream, TimeMs};
 
 /// Tokens begin so, for scanners of leaked secrets and for people.
 const PREFIX: &str = "yp_";
@@ -41,6 +42,19 @@ pub struct Token {
     pub sources: Vec<String>,
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub rights: BTreeSet<Right>,
+    /// From then on it is valid no more.
+    #[serde(default, with = "yiping_event::time::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    pub expires: Option<TimeMs>,
+    /// So many events a second may it send, on average; any number when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events_per_s: Option<NonZeroU32>,
+}
+
+/// Why somebody who presents a token is not let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    Unknown,
+    Expired,
 }
 
 impl Token {
@@ -108,7 +122,10 @@ impl Tokens {
     }
 
     /// The permission that goes with a token as it was presented. Takes the same time whichever it is.
-    pub fn check(&self, presented: &str) -> Option<Arc<Token>> {
+    ///
+    /// # Errors
+    /// Nobody has it, or it has expired by `now`.
+    pub fn check(&self, presented: &str, now: TimeMs) -> Result<Arc<Token>, Refused> {
         let hash: [u8; 32] = Sha256::digest(presented.as_bytes()).into();
         let mut found = None;
         for token in self.current() {
@@ -116,7 +133,8 @@ impl Tokens {
                 found = Some(token);
             }
         }
-        found
+        let token = found.ok_or(Refused::Unknown)?;
+        if token.expires.is_some_and(|expires| expires <= now) { Err(Refused::Expired) } else { Ok(token) }
     }
 
     /// The tokens as the file has them now. A file that can't be read leaves those that were known.
@@ -187,7 +205,15 @@ pub fn new_token(
     let mut bits = [0_u8; 32];
     rand::rngs::SysRng.try_fill_bytes(&mut bits).map_err(|error| TokenError::NoRandomness(error.to_string()))?;
     let secret = format!("{PREFIX}{}", hex::encode(bits));
-    let token = Token { name: name.into(), sha256: Sha256::digest(secret.as_bytes()).into(), streams, sources, rights };
+    let token = Token {
+        name: name.into(),
+        sha256: Sha256::digest(secret.as_bytes()).into(),
+        streams,
+        sources,
+        rights,
+        expires: None,
+        events_per_s: None,
+    };
     Ok(NewToken { secret, token })
 }
 

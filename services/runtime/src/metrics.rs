@@ -59,6 +59,10 @@ pub struct Metrics {
 pub struct GatewayMetrics {
     /// status
     pub requests: IntCounterVec,
+    /// reason; requests of which nothing was taken
+    pub refused: IntCounterVec,
+    /// code; single events
+    pub rejected: IntCounterVec,
     /// stream; made durable
     pub accepted: IntCounterVec,
     /// Unknown members and extension attributes that were dropped from events.
@@ -115,6 +119,18 @@ impl Metrics {
                     "yiping_gateway_requests_total",
                     "requests by their answer's status",
                     &["status"],
+                )?,
+                refused: counters(
+                    registry,
+                    "yiping_gateway_refused_total",
+                    "requests of which nothing was taken, by why",
+                    &["reason"],
+                )?,
+                rejected: counters(
+                    registry,
+                    "yiping_gateway_rejected_total",
+                    "events that were rejected, by why",
+                    &["code"],
                 )?,
                 accepted: counters(
                     registry,

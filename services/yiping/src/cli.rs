@@ -341,6 +341,12 @@ pub struct TokenNewArgs {
     /// set_received: bring one's own receivedtime, and ticks (replay, simulator)
     #[arg(long, value_delimiter = ',')]
     pub rights: Vec<String>,
+    /// Until when it is valid, RFC 3339 with offset; for ever when absent
+    #[arg(long, value_parser = time)]
+    pub expires: Option<TimeMs>,
+    /// So many events a second may it send on average, some seconds ahead; any number when absent
+    #[arg(long)]
+    pub events_per_s: Option<std::num::NonZeroU32>,
     #[command(flatten)]
     pub config: ConfigArgs,
 }

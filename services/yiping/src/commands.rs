@@ -52,7 +52,8 @@ pub async fn migrate(args: ConfigArgs) -> anyhow::Result<()> {
 pub fn token_new(args: TokenNewArgs) -> anyhow::Result<()> {
     let config = Config::load(args.config.config.as_deref())?;
     let rights = args.rights.iter().map(|name| right(name)).collect::<anyhow::Result<_>>()?;
-    let made = new_token(args.name, args.streams, args.sources, rights)?;
+    let mut made = new_token(args.name, args.streams, args.sources, rights)?;
+    (made.token.expires, made.token.events_per_s) = (args.expires, args.events_per_s);
     let path = config.tokens_path();
     made.save(&path).with_context(|| format!("adding the token to {}", path.display()))?;
     eprintln!("this is the only time the token is shown; its hash is in {}", path.display());

@@ -1,9 +1,13 @@
 //! What a token may send, and what the gateway makes of it before the log has it.
 
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use crate::fixture::*;
 use serde_json::json;
-use yiping_event::Stream;
-use yiping_gateway::{Right, Tokens, new_token};
+use yiping_event::{Stream, TimeMs};
+use yiping_gateway::{Refused, Right, Tokens, new_token};
 
 #[tokio::test]
 async fn a_token_sends_only_as_its_own_sources() {
@@ -174,6 +178,78 @@ fn the_file_holds_no_token_and_the_same_name_replaces() {
     assert!(new.secret.starts_with("yp_") && new.secret != old.secret);
     assert!(!std::fs::read_to_string(&path).unwrap().contains(&new.secret[3..]));
     let tokens = Tokens::open(&path).unwrap();
-    assert!(tokens.check(&old.secret).is_none());
-    assert_eq!(tokens.check(&new.secret).unwrap().name, "bus");
+    assert_eq!(tokens.check(&old.secret, TimeMs(0)).unwrap_err(), Refused::Unknown);
+    assert_eq!(tokens.check(&new.secret, TimeMs(0)).unwrap().name, "bus");
+}
+
+/// A gateway whose clock the test moves (ms after [`NOW`]).
+async fn at_time() -> (Fixture, Arc<AtomicI64>) {
+    let passed = Arc::new(AtomicI64::new(0));
+    let clock = passed.clone();
+    let clock = move || TimeMs(TimeMs::parse(NOW).unwrap().0 + clock.load(Ordering::SeqCst));
+    (Fixture::with_clock(limits(), Arc::new(clock)).await, passed)
+}
+
+/// A token that is changed before it is saved.
+fn changed(gateway: &Fixture, change: impl FnOnce(&mut yiping_gateway::Token)) -> String {
+    let mut made = new_token("bus", vec![Stream::Bus], vec!["*".into()], Default::default()).unwrap();
+    change(&mut made.token);
+    made.save(&gateway.tokens_file).unwrap();
+    made.secret
+}
+
+#[tokio::test]
+async fn a_token_is_valid_until_it_expires() {
+    let (gateway, passed) = at_time().await;
+    let expires = TimeMs(TimeMs::parse(NOW).unwrap().0 + 60_000);
+    let token = changed(&gateway, |token| token.expires = Some(expires));
+    passed.store(59_999, Ordering::SeqCst);
+    assert_eq!(gateway.send(&token, ONE, position("a").to_string()).await.0, 202);
+    passed.store(60_000, Ordering::SeqCst);
+    let (status, problem) = gateway.send(&token, ONE, position("b").to_string()).await;
+    assert_eq!(status, 401);
+    assert!(problem["detail"].as_str().unwrap().contains("expired"), "{problem}");
+    assert_eq!(gateway.records("city.bus").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_token_that_sends_more_than_its_rate_is_put_off_and_loses_nothing() {
+    let (gateway, passed) = at_time().await;
+    let token = changed(&gateway, |token| token.events_per_s = NonZeroU32::new(10));
+    let lines =
+        |ids: std::ops::Range<u32>| ids.map(|id| position(&id.to_string()).to_string() + "\n").collect::<String>();
+    // 80 events are 8 s at 10/s, of which 5 s may be ahead: 3 s to wait
+    assert_eq!(gateway.send(&token, LINES, lines(0..80)).await.0, 202);
+    let put_off = gateway.post(&token, LINES, lines(80..90)).send().await.unwrap();
+    assert_eq!((put_off.status().as_u16(), put_off.headers()["retry-after"].to_str().unwrap()), (429, "3"));
+    passed.store(2_999, Ordering::SeqCst);
+    assert_eq!(gateway.send(&token, LINES, lines(80..90)).await.0, 429);
+    passed.store(3_000, Ordering::SeqCst);
+    assert_eq!(gateway.send(&token, LINES, lines(80..90)).await.0, 202);
+    assert_eq!(gateway.records("city.bus").await.len(), 90);
+    // others have their own
+    let other = gateway.token("other", &[Stream::Bus]);
+    assert_eq!(gateway.send(&other, LINES, lines(90..990)).await.0, 202);
+    assert_eq!(gateway.send(&other, LINES, lines(990..991)).await.0, 202);
+}
+
+#[tokio::test]
+async fn every_refusal_is_counted_by_its_reason() {
+    let (gateway, passed) = at_time().await;
+    let token = changed(&gateway, |token| {
+        token.events_per_s = NonZeroU32::new(1);
+        token.expires = Some(TimeMs(TimeMs::parse(NOW).unwrap().0 + 60_000));
+    });
+    gateway.send("yp_nobody", ONE, "{}").await;
+    gateway.send(&token, "text/plain", "x").await;
+    let nine = format!("{}\n", position("a")).repeat(9);
+    gateway.send(&token, LINES, nine + "{\"street\": 1}").await;
+    gateway.send(&token, ONE, position("b").to_string()).await;
+    passed.store(60_000, Ordering::SeqCst);
+    gateway.send(&token, ONE, position("b").to_string()).await;
+    let refused = |reason: &str| gateway.metrics.gateway.refused.with_label_values(&[reason]).get();
+    for reason in ["unknown_token", "media_type", "token_rate", "expired_token"] {
+        assert_eq!(refused(reason), 1, "{reason}");
+    }
+    assert_eq!(gateway.metrics.gateway.rejected.with_label_values(&["bad_envelope"]).get(), 1);
 }
