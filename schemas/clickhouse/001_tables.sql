@@ -242,7 +242,8 @@ ENGINE = ReplacingMergeTree(revision)
 ORDER BY (stream, generation)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1;
 
-CREATE TABLE IF NOT EXISTS city.breaches
+-- What `watch` found; `city.breaches` shows each breach as it was last written.
+CREATE TABLE IF NOT EXISTS city.breach_rows
 (
     metric    LowCardinality(String),
     level     LowCardinality(String),
@@ -328,4 +329,3 @@ SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_aft
 -- Columns that tables made by an earlier version don't have.
 ALTER TABLE city.metric_rows ADD COLUMN IF NOT EXISTS num2 Int64 CODEC(ZSTD) AFTER n, ADD COLUMN IF NOT EXISTS den2 Int64 CODEC(ZSTD) AFTER num2;
 ALTER TABLE city.metric_latest_rows ADD COLUMN IF NOT EXISTS num2 Int64 AFTER n, ADD COLUMN IF NOT EXISTS den2 Int64 AFTER num2;
-ALTER TABLE city.breaches ADD COLUMN IF NOT EXISTS id String, ADD COLUMN IF NOT EXISTS worst Nullable(Float64), ADD COLUMN IF NOT EXISTS owner String, ADD COLUMN IF NOT EXISTS action String;

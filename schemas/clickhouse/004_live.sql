@@ -103,3 +103,9 @@ FROM
     ) AS s
     GROUP BY stream, source
 );
+
+-- A breach is written when it opens, gets worse and closes: here is its newest state. (Before there was `watch` this was a table, and
+-- empty.)
+CREATE OR REPLACE VIEW city.breaches AS
+SELECT metric, level, key, span, severity, opened_at, closed_at, value, threshold, revision, id, worst, owner, action
+FROM city.breach_rows FINAL;

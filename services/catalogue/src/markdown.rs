@@ -14,7 +14,7 @@ minute. `value` is NULL below the least n. Every row also has numerator, denomin
 has `lot/floor`.
 
 How partitions merge: *sum* adds integers; *moments* adds four; *histogram* adds buckets (relative error ≤ 1 %); *min* takes the least. *Derived* figures are
-made of merged rows. Limits are defaults, which a city's profile overrides: **w** warning, **c** critical; for how long beyond until a breach opens; behind
+made of merged rows; a surge has no rows, it is a breach. Of a gauge n is how many were ever counted in it. Limits are defaults, which a city's profile overrides: **w** warning, **c** critical; for how long beyond until a breach opens; behind
 what it closes; where it is judged; from when on, where what was before the first event matters.
 ";
 

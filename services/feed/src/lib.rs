@@ -23,5 +23,5 @@ pub use complete::{Feed, Mapped, content_id};
 pub use input::{Fault, Input, Item, Order, Tally, map_file, write_events};
 pub use mapping::{MapError, Mapping};
 pub use post::{Poster, Rejected, Verdict};
-pub use readers::{Format, ReadOptions, Row, RowError};
+pub use readers::{Encoding, Format, ReadOptions, Row, RowError, rows_of};
 pub use replay::{ReplayOptions, Speed, Summary, replay};

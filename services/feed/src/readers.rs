@@ -13,6 +13,7 @@
 use crate::gtfs_rt;
 use crate::input::Order;
 use anyhow::{Context, Result};
+use encoding_rs_io::DecodeReaderBytesBuilder;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde_json::Value;
@@ -60,9 +61,47 @@ impl FromStr for Format {
     }
 }
 
+/// How a text file's characters are written. A byte order mark at its beginning is read over, and goes before what is said here.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Default)]
+pub enum Encoding {
+    #[default]
+    Utf8,
+    /// Also GBK and GB 2312, which are parts of it.
+    Gb18030,
+}
+
+impl Encoding {
+    /// The text as UTF-8. What is none is U+FFFD in it, or comes through as it is.
+    fn decode(self, reader: impl Read + 'static) -> impl Read {
+        let of = match self {
+            Self::Utf8 => encoding_rs::UTF_8,
+            Self::Gb18030 => encoding_rs::GB18030,
+        };
+        DecodeReaderBytesBuilder::new().encoding(Some(of)).utf8_passthru(true).strip_bom(true).build(reader)
+    }
+
+    /// Why a row of such a text is none.
+    fn fault(self, text: &str) -> Option<String> {
+        (self == Self::Gb18030 && text.contains(char::REPLACEMENT_CHARACTER)).then(|| "it is not GB18030".to_owned())
+    }
+}
+
+impl FromStr for Encoding {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.to_ascii_lowercase().as_str() {
+            "utf-8" | "utf8" => Ok(Self::Utf8),
+            "gb18030" | "gbk" | "gb2312" => Ok(Self::Gb18030),
+            _ => Err(format!("unknown encoding {text}; there are utf-8, gb18030")),
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct ReadOptions {
     pub format: Format,
+    /// Of the text formats.
+    pub encoding: Encoding,
     /// Column names of a CSV file without a header row; None: its first row names them.
     pub columns: Option<Vec<String>>,
     /// Zone of the digits in a poll file's name.
@@ -71,7 +110,7 @@ pub struct ReadOptions {
 
 impl ReadOptions {
     pub fn new(format: Format) -> Self {
-        Self { format, columns: None, zone: TimeZone::UTC }
+        Self { format, encoding: Encoding::default(), columns: None, zone: TimeZone::UTC }
     }
 }
 
@@ -113,28 +152,46 @@ impl Read for Counted {
 pub fn rows(path: &Path, options: &ReadOptions, read: &BytesRead) -> Result<Rows> {
     let file = File::open(path).with_context(|| format!("can't open {}", path.display()))?;
     let mut file = Counted { file, read: Rc::clone(read) };
-    match options.format {
-        Format::Ndjson => Ok(Box::new(ndjson(BufReader::with_capacity(1 << 16, file)))),
-        Format::Csv => {
-            csv_rows(file, options.columns.as_deref()).with_context(|| format!("can't read {}", path.display()))
-        }
+    let rows = match options.format {
+        Format::Ndjson | Format::Csv => text_rows(file, options),
         Format::GtfsRt | Format::GtfsRtJson => {
             let mut bytes = Vec::new();
             file.read_to_end(&mut bytes).with_context(|| format!("can't read {}", path.display()))?;
-            let poll = match options.format {
-                Format::GtfsRt => gtfs_rt::to_json(&bytes),
-                _ => serde_json::from_slice(&bytes).map_err(|e| e.to_string()),
-            };
-            let poll =
-                poll.map_err(|e| anyhow::anyhow!("{} is no {} poll: {e}", path.display(), options.format.as_str()))?;
-            Ok(Box::new(entities(poll, name_time(path, &options.zone))))
+            poll_rows(&bytes, options.format, name_time(path, &options.zone))
         }
+    };
+    rows.with_context(|| format!("can't read {}", path.display()))
+}
+
+/// The rows of what was received at once.
+pub fn rows_of(bytes: Vec<u8>, options: &ReadOptions) -> Result<Rows> {
+    match options.format {
+        Format::Ndjson | Format::Csv => text_rows(io::Cursor::new(bytes), options),
+        Format::GtfsRt | Format::GtfsRtJson => poll_rows(&bytes, options.format, None),
     }
 }
 
-fn ndjson(reader: impl BufRead + 'static) -> impl Iterator<Item = Result<Row, RowError>> {
+fn text_rows(reader: impl Read + 'static, options: &ReadOptions) -> Result<Rows> {
+    let encoding = options.encoding;
+    let text = encoding.decode(reader);
+    match options.format {
+        Format::Csv => csv_rows(text, options.columns.as_deref(), encoding),
+        _ => Ok(Box::new(ndjson(BufReader::with_capacity(1 << 16, text), encoding))),
+    }
+}
+
+fn poll_rows(bytes: &[u8], format: Format, time: Option<i64>) -> Result<Rows> {
+    let poll = match format {
+        Format::GtfsRt => gtfs_rt::to_json(bytes),
+        _ => serde_json::from_slice(bytes).map_err(|e| e.to_string()),
+    };
+    let poll = poll.map_err(|e| anyhow::anyhow!("no {} poll: {e}", format.as_str()))?;
+    Ok(Box::new(entities(poll, time)))
+}
+
+fn ndjson(reader: impl BufRead + 'static, encoding: Encoding) -> impl Iterator<Item = Result<Row, RowError>> {
     let lines = reader.split(b'\n').zip(1..);
-    lines.filter_map(|(line, number)| {
+    lines.filter_map(move |(line, number)| {
         let bytes = match line {
             Ok(bytes) => bytes,
             Err(e) => return Some(Err(RowError { number, message: e.to_string(), raw: None })),
@@ -143,15 +200,15 @@ fn ndjson(reader: impl BufRead + 'static) -> impl Iterator<Item = Result<Row, Ro
         if line.is_empty() {
             return None;
         }
-        Some(serde_json::from_slice(line).map(|value| Row { number, value }).map_err(|e| RowError {
-            number,
-            message: e.to_string(),
-            raw: Some(String::from_utf8_lossy(line).into_owned()),
-        }))
+        let fault = |message| RowError { number, message, raw: Some(String::from_utf8_lossy(line).into_owned()) };
+        if let Some(message) = str::from_utf8(line).ok().and_then(|text| encoding.fault(text)) {
+            return Some(Err(fault(message)));
+        }
+        Some(serde_json::from_slice(line).map(|value| Row { number, value }).map_err(|e| fault(e.to_string())))
     })
 }
 
-fn csv_rows(file: impl Read + 'static, columns: Option<&[String]>) -> Result<Rows> {
+fn csv_rows(file: impl Read + 'static, columns: Option<&[String]>, encoding: Encoding) -> Result<Rows> {
     let mut reader = csv::ReaderBuilder::new().has_headers(columns.is_none()).from_reader(file);
     let names: Vec<String> = match columns {
         Some(names) => names.to_vec(),
@@ -163,6 +220,9 @@ fn csv_rows(file: impl Read + 'static, columns: Option<&[String]>) -> Result<Row
         let record = record.map_err(|e| error(e.to_string()))?;
         if record.len() != names.len() {
             return Err(error(format!("{} fields where {} columns are named", record.len(), names.len())));
+        }
+        if let Some(message) = record.iter().find_map(|field| encoding.fault(field)) {
+            return Err(error(message));
         }
         let members = names.iter().cloned().zip(record.iter().map(Value::from));
         Ok(Row { number, value: Value::Object(members.collect()) })

@@ -30,24 +30,24 @@ const FULL_RETRY_S: u32 = 1;
 /// When the log is slow, it needs longer.
 const LOG_RETRY_S: u32 = 5;
 
-/// A request that may send its body.
-struct Admitted {
+/// A request that may send its body. `way`: how its body becomes events.
+struct Admitted<W> {
     token: Arc<Token>,
-    form: Form,
+    way: W,
     encoding: Encoding,
     room: InFlight,
 }
 
 /// What became of a request's events.
 #[derive(Default)]
-struct Judged {
+pub(crate) struct Judged {
     accepted: BTreeMap<Stream, u64>,
     accepted_events: u64,
     records: Vec<NewRecord>,
-    rejects: Vec<RejectRecord>,
+    pub rejects: Vec<RejectRecord>,
     dropped_members: u64,
     /// Why the body could not be taken apart at all.
-    unreadable: Option<String>,
+    pub unreadable: Option<String>,
 }
 
 pub async fn post(
@@ -56,8 +56,20 @@ pub async fn post(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
+    take(gateway, Form::of, Gateway::judge, query, headers, body).await
+}
+
+/// Takes a request in. `way` says from its headers how its body becomes events, `judge` does it.
+pub async fn take<W: Send + 'static>(
+    gateway: Arc<Gateway>,
+    way: impl FnOnce(&HeaderMap) -> Result<W, Problem>,
+    judge: impl FnOnce(&Gateway, W, &Token, &Bytes) -> Judged + Send + 'static,
+    query: Option<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
     let limit = gateway.deps.limits.max_body_bytes;
-    let Admitted { token, form, encoding, room: _room } = match gateway.admit(&headers) {
+    let Admitted { token, way, encoding, room: _room } = match gateway.admit(&headers, way) {
         Ok(admitted) => admitted,
         Err(problem) => {
             body::discard(&headers, body, limit).await;
@@ -71,7 +83,7 @@ pub async fn post(
     let judging = {
         let (gateway, token) = (gateway.clone(), token.clone());
         tokio::task::spawn_blocking(move || {
-            body::unpack(packed, encoding, limit).map(|body| gateway.judge(form, &token, &body))
+            body::unpack(packed, encoding, limit).map(|body| judge(&gateway, way, &token, &body))
         })
     };
     let judged = judging
@@ -89,7 +101,11 @@ pub async fn post(
 
 impl Gateway {
     /// All that can be said before the body is there.
-    fn admit(self: &Arc<Self>, headers: &HeaderMap) -> Result<Admitted, Problem> {
+    fn admit<W>(
+        self: &Arc<Self>,
+        headers: &HeaderMap,
+        way: impl FnOnce(&HeaderMap) -> Result<W, Problem>,
+    ) -> Result<Admitted<W>, Problem> {
         let token = self.token(headers)?;
         if let Some(seconds) = self.meters.wait_s(&token, (self.deps.clock)()) {
             let rate = token.events_per_s.map_or(0, NonZeroU32::get);
@@ -97,10 +113,10 @@ impl Gateway {
             let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, detail);
             return Err(problem.retry_after(seconds).because("token_rate"));
         }
-        let form = Form::of(headers)?;
+        let way = way(headers)?;
         let encoding = Encoding::of(headers)?;
         let need = body::need(headers, encoding, self.deps.limits.max_body_bytes)?;
-        Ok(Admitted { token, form, encoding, room: InFlight::enter(self, need)? })
+        Ok(Admitted { token, way, encoding, room: InFlight::enter(self, need)? })
     }
 
     fn judge(&self, form: Form, token: &Token, body: &Bytes) -> Judged {
@@ -131,7 +147,7 @@ impl Gateway {
     }
 
     /// Turns an accepted event into the records that it becomes.
-    fn place(&self, accepted: Accepted, judged: &mut Judged) {
+    pub(crate) fn place(&self, accepted: Accepted, judged: &mut Judged) {
         let Accepted { streams, place, json, dropped_members } = accepted;
         judged.dropped_members += dropped_members;
         judged.accepted_events += 1;
@@ -213,7 +229,8 @@ impl Judged {
             )
             .collect();
         let accepted = self.accepted_events;
-        if accepted > 0 {
+        // (a feed's map may leave every row out)
+        if accepted > 0 || rejected.is_empty() {
             // 202 says durable, which a dry run is not.
             let status = if dry_run { StatusCode::OK } else { StatusCode::ACCEPTED };
             return (status, Json(json!({ "accepted": accepted, "rejected": rejected }))).into_response();

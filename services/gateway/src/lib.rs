@@ -8,6 +8,7 @@
 //! | `judge.rs` | one event: may this token send it, is it in the city; → what goes into the log |
 //! | `personal.rs` | the tripwire: what looks like a person's number or plate stays outside |
 //! | `intake.rs` | `POST /v1/events`: all of the above, the append, the answer |
+//! | `feeds.rs` | `POST /v1/feeds/NAME`: the same for a department's own payload, mapped row by row |
 //! | `rejects.rs` | what was refused: its record, a token's own list, and [`collect_rejects`] |
 //! | `offer.rs` | `GET /v1/streams`: what may be sent |
 //! | `tokens.rs` | the tokens file |
@@ -19,6 +20,7 @@
 
 mod body;
 mod clock;
+mod feeds;
 mod intake;
 mod judge;
 mod meter;
@@ -31,6 +33,7 @@ mod split;
 mod tokens;
 
 pub use clock::{Clock, steady_clock};
+pub use feeds::{Door, Feeds};
 pub use rejects::{REJECTS_TOPIC, RejectRecord, RejectSeen, collect_rejects};
 pub use server::{GatewayDeps, Limits, serve};
 pub use tokens::{NewToken, Refused, Right, Token, TokenError, Tokens, new_token};

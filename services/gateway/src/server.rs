@@ -22,6 +22,7 @@ use yiping_log::Log;
 use yiping_runtime::{Metrics, PartHandle};
 
 use crate::clock::Clock;
+use crate::feeds::{self, Feeds};
 use crate::intake;
 use crate::meter::Meters;
 use crate::offer::Offer;
@@ -38,6 +39,7 @@ pub struct GatewayDeps {
     pub log: Arc<dyn Log>,
     pub city: Arc<City>,
     pub tokens: Arc<Tokens>,
+    pub feeds: Feeds,
     pub clock: Clock,
     pub metrics: Metrics,
     pub health: PartHandle,
@@ -96,10 +98,14 @@ pub async fn serve(listener: TcpListener, deps: GatewayDeps, cancel: Cancellatio
     let gateway = Arc::new(Gateway { offer, room, partitions, meters, cut_off, deps });
     let router = Router::new()
         .route("/v1/events", post(intake::post))
+        .route("/v1/feeds/{name}", post(feeds::post))
         .route("/v1/streams", get(streams))
         .route("/v1/rejects", get(own_rejects))
         .fallback(async || {
-            Problem::new(StatusCode::NOT_FOUND, "there is POST /v1/events, GET /v1/streams, GET /v1/rejects")
+            Problem::new(
+                StatusCode::NOT_FOUND,
+                "there is POST /v1/events, POST /v1/feeds/NAME, GET /v1/streams, GET /v1/rejects",
+            )
         })
         .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED, "not with this method"))
         .layer(map_response_with_state(gateway.clone(), count_answer))

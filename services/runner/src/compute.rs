@@ -136,6 +136,14 @@ pub fn compute<D: Domain>(
         out.late.clear();
         out.late_minutes.clear();
     }
+    let watermark = machines.iter().filter_map(Machine::watermark).min();
+    // one partition's source still speaks when another's have fallen silent: all end at the same time
+    if let Some(time) = machines.iter().filter_map(Machine::time).max() {
+        for (partition, machine) in (0u32..).zip(&mut machines) {
+            machine.advance(time, machine.offset().unwrap_or(0), &mut out);
+            windows.keep(partition, &mut out.rows);
+        }
+    }
     let newest = machines.iter().filter_map(Machine::last_event).max();
     if let Some(newest) = newest {
         for (partition, machine) in (0u32..).zip(&mut machines) {
@@ -153,7 +161,6 @@ pub fn compute<D: Domain>(
     }
     computed.rejects = codes.into_iter().collect();
     computed.rejects.sort_unstable();
-    let watermark = machines.iter().filter_map(Machine::watermark).min();
     computed.rows = windows.publish(stream, catalogue, city, watermark.unwrap_or_default());
     Ok(computed)
 }

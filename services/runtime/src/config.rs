@@ -29,6 +29,8 @@ pub struct Config {
     pub city: City,
     pub streams: Streams,
     pub store: Store,
+    /// Departments' own payloads, by the name in `POST /v1/feeds/NAME`.
+    pub feeds: BTreeMap<String, Feed>,
 }
 
 /// Where everything that must survive a restart lies, unless a key says otherwise.
@@ -92,6 +94,28 @@ pub struct Gateway {
     /// How long the log may take to make a request durable before the answer is 503.
     #[serde(with = "read::span")]
     pub append_timeout: Duration,
+}
+
+/// A department's own payload, which a map makes events of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Feed {
+    /// `ndjson`, `csv`, `gtfs-rt` or `gtfs-rt-json`.
+    pub format: String,
+    /// `utf-8` or `gb18030`.
+    pub encoding: String,
+    /// The jq file; absent: rows are events.
+    pub map: Option<PathBuf>,
+    /// The `source` of events whose map names none; absent: `/feed/NAME`.
+    pub source: Option<String>,
+    /// Names of the columns of a CSV without a header row.
+    pub columns: Option<Vec<String>>,
+}
+
+impl Default for Feed {
+    fn default() -> Self {
+        Self { format: "ndjson".into(), encoding: "utf-8".into(), map: None, source: None, columns: None }
+    }
 }
 
 /// Metrics, health and readiness of this process.

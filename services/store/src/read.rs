@@ -222,7 +222,7 @@ impl Store {
     /// Open breaches, and those closed within the last day.
     pub async fn breaches(&self) -> Result<Vec<Breach>> {
         self.read(
-            "SELECT ?fields FROM city.breaches FINAL
+            "SELECT ?fields FROM city.breaches
              WHERE closed_at IS NULL OR closed_at > now() - INTERVAL 1 DAY ORDER BY opened_at DESC LIMIT 1000",
         )
         .await

@@ -17,7 +17,7 @@ pub struct FinalFigure {
     pub value: Option<f64>,
 }
 
-/// A row of `city.breaches`. The same breach written again, with more known of it, has a higher revision.
+/// A row of `city.breach_rows`. The same breach written again, with more known of it, has a higher revision.
 #[derive(Debug, Clone, PartialEq, Row, Serialize)]
 pub struct BreachRow {
     pub metric: String,
@@ -89,9 +89,10 @@ impl Store {
         self.answer(self.bounded(sql).bind(metrics).bind(levels).bind(after_ms).bind(until_ms)).await
     }
 
-    /// The end of the first window (ms) that any of these metrics has a row of, for the city.
+    /// The first instant (ms) at which any of these metrics was something `now`, for the city: about the stream's first event. (Windows may
+    /// be older: a trip counts when it was due.)
     pub async fn first_figure(&self, metrics: &[&str]) -> Result<Option<i64>> {
-        let sql = "SELECT toUnixTimestamp64Milli(min(window_end)) FROM city.metric_rows WHERE metric IN ? AND level = 'city' HAVING count() > 0";
+        let sql = "SELECT toUnixTimestamp64Milli(min(window_end)) FROM city.metric_rows WHERE metric IN ? AND level = 'city' AND span = 'now' HAVING count() > 0";
         let found: Vec<i64> = self.answer(self.bounded(sql).bind(metrics)).await?;
         Ok(found.first().copied())
     }
@@ -139,7 +140,7 @@ impl Store {
         until_ms: i64,
     ) -> Result<()> {
         if !breaches.is_empty() {
-            self.insert("breaches", &breaches.iter().collect::<Vec<_>>()).await?;
+            self.insert("breach_rows", &breaches.iter().collect::<Vec<_>>()).await?;
         }
         if !states.is_empty() {
             self.insert("watch_states", &states.iter().collect::<Vec<_>>()).await?;

@@ -95,7 +95,7 @@ pub struct Outcome {
 pub struct Judge {
     stream: String,
     rules: Rules,
-    /// The stream's first figure (ms).
+    /// About the stream's first event (ms).
     first: i64,
     states: BTreeMap<SeriesId, State>,
 }
@@ -108,7 +108,7 @@ pub fn breach_id(metric: &str, level: &str, key: &str, span: &str, severity: &st
 }
 
 impl Judge {
-    /// `first`: the end of the first window that the stream has a figure of (ms); what depends on the time before is judged later.
+    /// `first`: about the stream's first event (ms); what depends on the time before is judged later.
     #[must_use]
     pub fn new(stream: &str, rules: &Rules, first: i64) -> Self {
         let all = rules.all.iter().filter(|rule| rule.stream == stream).cloned().collect();

@@ -10,6 +10,7 @@ use crate::{
 };
 use yiping_catalogue::{Catalogue, Value};
 use yiping_city::City;
+use yiping_window::Span;
 
 /// So much is judged at once, as live where there is much to make up for.
 const BATCH_MS: i64 = 60 * 60 * 1_000;
@@ -25,7 +26,7 @@ pub fn breaches(
     mut figures: Vec<Figure>,
 ) -> Vec<Breach> {
     figures.sort_by_key(|figure| figure.end);
-    let mut judge = Judge::new(stream, rules, figures.first().map_or(0, |figure| figure.end));
+    let mut judge = Judge::new(stream, rules, first(&figures));
     let mut found: BTreeMap<(i64, String), Breach> = BTreeMap::new();
     let mut rest = figures.as_slice();
     while let Some(first) = rest.first() {
@@ -38,6 +39,12 @@ pub fn breaches(
         rest = later;
     }
     found.into_values().collect()
+}
+
+/// About the stream's first event: the first instant that has a figure. (Windows may be older: a trip counts when it was due.)
+fn first(figures: &[Figure]) -> i64 {
+    let mut instants = figures.iter().filter(|figure| figure.span == Span::Now.as_str());
+    instants.next().or(figures.first()).map_or(0, |figure| figure.end)
 }
 
 fn past(wanted: &[Wanted], figures: &[Figure], catalogue: &Catalogue) -> Past {

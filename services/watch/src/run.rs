@@ -25,6 +25,8 @@ pub struct WatchDeps {
     pub rules: Rules,
     pub gauges: Gauges,
     pub health: PartHandle,
+    /// Figures of before (ms) are history to a watch that has judged nothing yet: a demo tells its past as if it were live.
+    pub since: i64,
 }
 
 /// Judges until `cancel`. A store that doesn't answer is waited for: what became final meanwhile is judged then.
@@ -79,7 +81,7 @@ impl Watch {
         let WatchDeps { archive, catalogue, city, rules, gauges, .. } = &self.deps;
         let Some(mark) = archive.mark(stream).await? else {
             // the first time: what was before is history, and alarms nobody
-            archive.write(stream, &crate::Outcome::default(), until).await?;
+            archive.write(stream, &crate::Outcome::default(), until.max(self.deps.since)).await?;
             return Ok(());
         };
         // out of the table as long as what it finds isn't stored: after a failure it is what the store says

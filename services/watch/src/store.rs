@@ -20,7 +20,7 @@ pub trait Archive: Send + Sync {
     async fn states(&self, stream: &str) -> anyhow::Result<Vec<Remembered>>;
     /// Final figures of these (metric, level) whose windows end in (after, until].
     async fn figures(&self, wanted: &[(String, String)], after: i64, until: i64) -> anyhow::Result<Vec<Figure>>;
-    /// The end of the first window (ms) that any of these (metric, level) has a final figure of.
+    /// The first instant (ms) of which any of these metrics has a final figure `now`.
     async fn first(&self, wanted: &[(String, String)]) -> anyhow::Result<Option<i64>>;
     /// What the days before let expect. `counts`: a day without a row is a day with none.
     async fn past(&self, wanted: &[Wanted], counts: bool) -> anyhow::Result<Past>;

@@ -107,6 +107,10 @@ impl Memory {
     }
 
     fn start(&self) -> (CancellationToken, tokio::task::JoinHandle<anyhow::Result<()>>) {
+        self.start_since(0)
+    }
+
+    fn start_since(&self, since: i64) -> (CancellationToken, tokio::task::JoinHandle<anyhow::Result<()>>) {
         let (catalogue, city) = (Catalogue::builtin().unwrap(), City::weihai());
         let deps = WatchDeps {
             rules: Rules::new(&catalogue, &city).unwrap(),
@@ -115,6 +119,7 @@ impl Memory {
             catalogue: Arc::new(catalogue),
             city: Arc::new(city),
             health: Health::default().part("watch"),
+            since,
         };
         let cancel = CancellationToken::new();
         (cancel.clone(), tokio::spawn(run(deps, cancel)))
@@ -161,6 +166,20 @@ async fn history_alarms_nobody_and_a_new_peak_does() {
     assert_eq!(store.told(), []);
     store.until(15).await;
     assert_eq!(store.told(), TOLD);
+    cancel.cancel();
+    watch.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_past_that_is_told_as_if_it_were_live_alarms_nobody() {
+    let store = Memory::of(&STORY);
+    let (cancel, watch) = store.start_since(START + 15 * MINUTE);
+    for minute in 0..=15 {
+        store.0.lock().unwrap().watermark = START + minute * MINUTE;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+    }
+    assert_eq!(store.told(), []);
+    assert_eq!(store.0.lock().unwrap().mark, Some(START + 15 * MINUTE));
     cancel.cancel();
     watch.await.unwrap().unwrap();
 }

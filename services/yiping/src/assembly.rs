@@ -15,7 +15,8 @@ use tokio::net::TcpListener;
 use yiping_catalogue::Catalogue;
 use yiping_city::City;
 use yiping_event::Stream;
-use yiping_gateway::{GatewayDeps, Limits, RejectSeen, Tokens, collect_rejects, steady_clock};
+use yiping_feed::{Feed, Mapping, ReadOptions};
+use yiping_gateway::{Door, Feeds, GatewayDeps, Limits, RejectSeen, Tokens, collect_rejects, steady_clock};
 use yiping_log::Log;
 use yiping_runtime::{Admin, Config, Endpoints, Health, Life, Metrics, endpoints::Reader, net::bind};
 use yiping_store::{
@@ -68,6 +69,8 @@ pub struct Process {
     pub endpoints: Endpoints,
     /// Whether log or ClickHouse live in the data folder.
     pub embedded: bool,
+    /// Where nothing was judged yet: figures of before (ms) alarm nobody.
+    pub judged_since: i64,
     pub life: Life,
     city: Arc<City>,
     catalogue: Arc<Catalogue>,
@@ -161,6 +164,7 @@ impl Process {
             config,
             endpoints,
             embedded,
+            judged_since: 0,
             life,
             city,
             catalogue,
@@ -288,6 +292,7 @@ impl Process {
             rules,
             gauges,
             health: self.health.part("watch"),
+            since: self.judged_since,
         };
         self.life.spawn("watch", DRAIN, |cancel| yiping_watch::run(deps, cancel));
         Ok(())
@@ -312,6 +317,7 @@ impl Process {
             log: self.log()?,
             city: Arc::clone(&self.city),
             tokens: Arc::new(Tokens::open(self.config.tokens_path())?),
+            feeds: feeds(&self.config)?,
             clock: steady_clock(),
             metrics: self.metrics.clone(),
             health: self.health.part("gateway"),
@@ -468,4 +474,22 @@ pub async fn migrate_once(config: &Config) -> anyhow::Result<()> {
         server.stop().await;
     }
     result
+}
+
+/// The departments' own payloads that the settings name, with their maps compiled.
+pub fn feeds(config: &Config) -> anyhow::Result<Feeds> {
+    let door = |(name, feed): (&String, &yiping_runtime::config::Feed)| -> anyhow::Result<(String, Arc<Door>)> {
+        let setting = |key: &str| format!("feeds.{name}.{key}");
+        let map = feed
+            .map
+            .as_deref()
+            .map(|path| Mapping::load(path).with_context(|| format!("{}: {}", setting("map"), path.display())));
+        let format = feed.format.parse().map_err(|error: String| anyhow::anyhow!("{}: {error}", setting("format")))?;
+        let encoding =
+            feed.encoding.parse().map_err(|error: String| anyhow::anyhow!("{}: {error}", setting("encoding")))?;
+        let read = ReadOptions { encoding, columns: feed.columns.clone(), ..ReadOptions::new(format) };
+        let source = feed.source.clone().unwrap_or_else(|| format!("/feed/{name}"));
+        Ok((name.clone(), Arc::new(Door { feed: Feed { name: name.clone(), source, map: map.transpose()? }, read })))
+    };
+    config.feeds.iter().map(door).collect()
 }

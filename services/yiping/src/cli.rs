@@ -186,6 +186,9 @@ pub struct FeedArgs {
     /// ndjson, csv, gtfs-rt or gtfs-rt-json
     #[arg(long, default_value = "ndjson")]
     pub format: yiping_feed::Format,
+    /// utf-8 or gb18030
+    #[arg(long, default_value = "utf-8")]
+    pub encoding: yiping_feed::Encoding,
     /// A jq file that makes events of rows; NDJSON of events needs none
     #[arg(long)]
     pub map: Option<PathBuf>,

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use anyhow::{Context, bail};
 use yiping_event::Stream;
 use yiping_gateway::{Right, new_token};
-use yiping_runtime::{Config, config::DataDir};
+use yiping_runtime::{Config, clock::unix_ms, config::DataDir};
 
 use crate::{
     assembly::Process,
@@ -27,6 +27,8 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
 
     let parts = TARGETS[0].parts;
     let mut process = Process::build(config, parts).await?;
+    // the past that a new demo begins with is no news
+    process.judged_since = unix_ms();
     // only now: a demo that already runs on this folder keeps its token, and this one has been told so
     let made = new_token("demo", Stream::ALL.to_vec(), vec!["*".to_owned()], BTreeSet::from([Right::SetReceived]))?;
     made.save(&process.config.tokens_path())?;

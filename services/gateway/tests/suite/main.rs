@@ -3,6 +3,7 @@
 //! | file | holds |
 //! | --- | --- |
 //! | `intake.rs` | `POST /v1/events` as a department meets it |
+//! | `feeds.rs` | `POST /v1/feeds/NAME` as a department meets it |
 //! | `personal.rs` | Nothing that names a person gets in (I11) |
 //! | `rejects.rs` | What was refused can be found again: by the sender, and in the table |
 //! | `rights.rs` | What a token may send, and what the gateway makes of it before the log has it |
@@ -11,6 +12,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that can't go on may panic")]
 
+mod feeds;
 mod fixture;
 mod intake;
 mod personal;

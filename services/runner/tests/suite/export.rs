@@ -125,3 +125,23 @@ fn the_exports_of_two_streams_in_one_input_are_told() {
     let broken = line(0, 0, "2026-11-20T09:10:00Z", "{}").replace("\"offset\":0,", "");
     assert!(computed(&[broken]).unwrap_err().to_string().contains("line 1 of an export"));
 }
+
+/// A source's sign of life is in one partition; it moves the time of all that a file of events says.
+#[test]
+fn all_partitions_end_at_the_same_time() {
+    let mut lines: Vec<String> =
+        (0..20).map(|n| offered(&format!("call-{n}"), &format!("2026-11-20T09:10:{n:02}Z"))).collect();
+    let alive = json!({"source_name": "test", "stream": "hotline"});
+    lines.push(event("alive", "city.source.heartbeat", "2026-11-20T09:14:30Z", &alive));
+    let (catalogue, city) = (Catalogue::builtin().unwrap(), City::weihai());
+    let waiting = |partitions: u32| -> Vec<(String, f64, i64)> {
+        let lines = lines.iter().map(|line| Ok::<_, io::Error>(line.clone().into_bytes()));
+        let computed =
+            compute::<Hotline>(Stream::Hotline, &catalogue, &city, &config(), partitions, None, lines).unwrap();
+        let wanted = computed.rows.into_iter().filter(|row| row.metric == "hotline.waiting" && row.level == "city");
+        wanted.map(|row| (row.window_end.to_string(), row.numerator, row.n)).collect()
+    };
+    let one = waiting(1);
+    assert_eq!(one.last().unwrap(), &("2026-11-20T09:14:00.000Z".to_owned(), 20.0, 20));
+    assert_eq!(waiting(4), one);
+}

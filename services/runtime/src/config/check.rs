@@ -103,6 +103,17 @@ impl Config {
             faults
                 .add("gateway.tokens", format!("there is no file {}; `yiping token new` makes one", tokens.display()));
         }
+        for (name, feed) in &self.feeds {
+            if !name.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c)) {
+                faults.add(
+                    "feeds",
+                    format!("{name:?}: a feed's name has letters, digits, - and _, since it is part of an address"),
+                );
+            }
+            if let Some(map) = feed.map.as_deref().filter(|file| !file.is_file()) {
+                faults.add(format!("feeds.{name}.map"), format!("there is no file {}", map.display()));
+            }
+        }
         if self.data_dir.0 == Path::new("") || self.data_dir.0.is_file() {
             faults.add("data_dir", format!("{:?} is no folder", self.data_dir.0.display().to_string()));
         }

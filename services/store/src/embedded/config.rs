@@ -8,7 +8,7 @@ use super::{Credentials, EmbeddedError, credentials::write_private};
 
 /// What `yiping_reader` may read: the contract's views, and the tables under them (views run with the caller's rights). Not the
 /// checkpoints, which hold state that nobody reads by hand.
-const READABLE: [&str; 32] = [
+const READABLE: [&str; 33] = [
     "metrics",
     "metrics_latest",
     "metrics_days",
@@ -24,6 +24,7 @@ const READABLE: [&str; 32] = [
     "stream_status",
     "source_status",
     "breaches",
+    "breach_rows",
     "watch_states",
     "rejects",
     "metric_rows",

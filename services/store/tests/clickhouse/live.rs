@@ -1,7 +1,7 @@
 //! The live state, the sources, and the columns that others rely on.
 
 use tokio_util::sync::CancellationToken;
-use yiping_store::{Batch, ExpectedSource, LiveRow, RejectRow, SourceRow};
+use yiping_store::{Batch, BreachRow, ExpectedSource, LiveRow, RejectRow, SourceRow};
 
 use crate::{T0, constants, defs, derived, shared, store, store_or_skip};
 
@@ -182,4 +182,35 @@ async fn a_second_migration_writes_nothing_and_a_removed_constant_is_none() {
     assert_eq!(ask(dens).await.unwrap(), "3\n");
     store.migrate(&defs(), &derived(), &constants(), &expected()).await.unwrap();
     assert_eq!(ask(dens).await.unwrap(), "\\N\n");
+}
+
+#[tokio::test]
+async fn a_breach_is_there_once_as_it_was_last_written() {
+    let store = store_or_skip!();
+    let breach = |revision: u64, worst: f64, closed_at_ms: Option<i64>| BreachRow {
+        metric: "test.breached".into(),
+        level: "city".into(),
+        key: "city".into(),
+        span: "now".into(),
+        severity: "warning",
+        opened_at_ms: T0,
+        closed_at_ms,
+        value: Some(1.0),
+        threshold: 0.5,
+        revision,
+        id: "b1".into(),
+        worst: Some(worst),
+        owner: "owner".into(),
+        action: "action".into(),
+    };
+    let told = async || {
+        ask("SELECT worst, closed_at IS NULL FROM city.breaches WHERE metric = 'test.breached'").await.unwrap()
+    };
+    store.write_watch("test", &[breach(1, 1.0, None)], &[], T0).await.unwrap();
+    store.write_watch("test", &[breach(2, 3.0, None)], &[], T0 + 1).await.unwrap();
+    assert_eq!(told().await.trim(), "3\t1");
+    store.write_watch("test", &[breach(3, 3.0, Some(T0 + 60_000))], &[], T0 + 2).await.unwrap();
+    // an instance that was slower
+    store.write_watch("test", &[breach(2, 3.0, None)], &[], T0 + 1).await.unwrap();
+    assert_eq!(told().await.trim(), "3\t0");
 }

@@ -37,7 +37,7 @@ async fn the_users_may_do_no_more_than_they_need() {
     }
     let reader = server.reader();
     for sql in [
-        "INSERT INTO city.breaches (metric) VALUES ('x')",
+        "INSERT INTO city.breach_rows (metric) VALUES ('x')",
         "SELECT * FROM city.checkpoint_segments",
         "SELECT * FROM city.checkpoint_manifests",
         "SELECT 1 SETTINGS max_memory_usage = 0",

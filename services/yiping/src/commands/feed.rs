@@ -60,6 +60,6 @@ fn feed(args: FeedArgs) -> anyhow::Result<(Feed, ReadOptions)> {
         map.map(|path| Mapping::load(path).with_context(|| format!("the map {}", path.display()))).transpose()?;
     let source = args.source.unwrap_or_else(|| format!("/feed/{name}"));
     let zone = jiff::tz::TimeZone::get(&args.zone).with_context(|| format!("the zone {}", args.zone))?;
-    let read = ReadOptions { columns: args.columns, zone, ..ReadOptions::new(args.format) };
+    let read = ReadOptions { encoding: args.encoding, columns: args.columns, zone, ..ReadOptions::new(args.format) };
     Ok((Feed { name, source, map: compiled }, read))
 }

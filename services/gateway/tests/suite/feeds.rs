@@ -1,0 +1,85 @@
+//! `POST /v1/feeds/NAME` as a department meets it.
+
+use crate::fixture::*;
+use serde_json::{Value, json};
+use yiping_event::Stream;
+
+/// A CSV as bytes of GB18030.
+fn csv(rows: &[&str]) -> Vec<u8> {
+    let text = format!("车场,时间,泊位,占用,状态\r\n{}\r\n", rows.join("\r\n"));
+    let (bytes, _, lossy) = encoding_rs::GB18030.encode(&text);
+    assert!(!lossy);
+    bytes.into_owned()
+}
+
+async fn send(gateway: &Fixture, token: &str, feed: &str, body: Vec<u8>) -> (u16, Value) {
+    let url = format!("{}/v1/feeds/{feed}", gateway.base);
+    answer(gateway.client.post(url).bearer_auth(token).body(body).send().await.unwrap()).await
+}
+
+#[tokio::test]
+async fn a_table_in_gb18030_with_local_times_becomes_events_and_a_bad_row_costs_that_row() {
+    let gateway = Fixture::start().await;
+    let token = gateway.token("parking", &[Stream::Parking]);
+    let rows = [
+        "东门停车场,2026-11-20 10:00:00,120,87,正常",
+        "西门停车场,2026-11-20 10:00:00,50,未知,正常",
+        "南门停车场,2026-11-20 10:00:00,10,0,停用",
+        "北门停车场,2026-11-20 10:00:05,30,3,正常",
+    ];
+    let (status, answer) = send(&gateway, &token, "lots", csv(&rows)).await;
+    assert_eq!((status, &answer["accepted"]), (202, &json!(2)), "{answer}");
+    let reject = &answer["rejected"][0];
+    assert_eq!((&reject["index"], &reject["code"]), (&json!(1), &json!("bad_feed")), "{answer}");
+    assert!(!answer.to_string().contains("未知"), "{answer}");
+    let events = gateway.records("city.parking").await;
+    let mut seen: Vec<_> =
+        events.iter().map(|(_, _, event)| (&event["data"], &event["time"], &event["source"])).collect();
+    seen.sort_by_key(|(data, ..)| data["occupied"].as_u64());
+    let (north, east) = (
+        json!({"lot_id": "北门停车场", "capacity": 30, "occupied": 3}),
+        json!({"lot_id": "东门停车场", "capacity": 120, "occupied": 87}),
+    );
+    // ten o'clock in China is two in UTC
+    let (at, five) = (json!("2026-11-20T02:00:00.000Z"), json!("2026-11-20T02:00:05.000Z"));
+    assert_eq!(seen, [(&north, &five, &json!("/feed/lots")), (&east, &at, &json!("/feed/lots"))]);
+
+    // the same again has the same ids: the services count it once (I7)
+    send(&gateway, &token, "lots", csv(&rows[..1])).await;
+    let again = gateway.records("city.parking").await;
+    let ids: Vec<_> =
+        again.iter().filter(|(_, key, _)| key == "东门停车场").map(|(_, _, event)| &event["id"]).collect();
+    assert_eq!(ids.len(), 2);
+    assert_eq!(ids[0], ids[1]);
+}
+
+#[tokio::test]
+async fn a_body_that_is_none_of_the_feeds_and_a_feed_that_is_not_there_are_told() {
+    let gateway = Fixture::start().await;
+    let token = gateway.token("parking", &[Stream::Parking]);
+    let (status, problem) = send(&gateway, &token, "shops", csv(&[])).await;
+    assert_eq!(status, 404);
+    assert!(problem["detail"].as_str().unwrap().contains("[feeds.NAME]"), "{problem}");
+    assert_eq!(send(&gateway, "yp_nobody", "lots", csv(&[])).await.0, 401);
+    // UTF-8 where GB18030 is said: the header's names are others, so that every row fails
+    let utf8 = "车场,时间,泊位,占用,状态\n东门,2026-11-20 10:00:00,120,87,正常\n".as_bytes().to_vec();
+    let (status, answer) = send(&gateway, &token, "lots", utf8).await;
+    assert_eq!((status, &answer["rejected"][0]["code"]), (422, &json!("bad_feed")), "{answer}");
+    // nothing in it is nothing wrong
+    assert_eq!(send(&gateway, &token, "lots", csv(&[])).await, (202, json!({"accepted": 0, "rejected": []})));
+}
+
+#[tokio::test]
+async fn what_a_feed_brings_is_judged_like_any_event() {
+    let gateway = Fixture::start().await;
+    let token = gateway.token("bus", &[Stream::Bus]);
+    let row = "东门停车场,2026-11-20 10:00:00,120,87,正常";
+    let (status, answer) = send(&gateway, &token, "lots", csv(&[row])).await;
+    assert_eq!((status, &answer["rejected"][0]["code"]), (403, &json!("wrong_stream")), "{answer}");
+    let token = gateway.token("parking", &[Stream::Parking]);
+    let plate = "鲁K12345,2026-11-20 10:00:00,120,87,正常";
+    let (status, answer) = send(&gateway, &token, "lots", csv(&[plate])).await;
+    assert_eq!((status, &answer["rejected"][0]["code"]), (422, &json!("personal_data")), "{answer}");
+    let rejects = gateway.records("city.rejects").await;
+    assert!(rejects.len() == 2 && gateway.records("city.parking").await.is_empty());
+}
