@@ -151,3 +151,23 @@ fn a_secret_comes_from_the_environment_or_a_file_and_is_never_shown() {
     let error = Config::load_with(None, env(&[("YIPING_CLICKHOUSE__PASSWORD_FILE", "/no/file")])).unwrap_err();
     assert!(error.to_string().contains("clickhouse.password_file: /no/file can't be read"), "{error}");
 }
+
+#[test]
+fn feeds_have_names_of_the_operators_own_and_known_keys() {
+    let dir = tempfile::tempdir().unwrap();
+    let map = dir.path().join("lots.jq");
+    std::fs::write(&map, ".").unwrap();
+    let path = dir.path().join("yiping.toml");
+    let feed = format!("[feeds.lots]\nformat = \"csv\"\nencoding = \"gb18030\"\nmap = {map:?}\n");
+    std::fs::write(&path, &feed).unwrap();
+    let config = Config::load_with(Some(&path), env(&[("YIPING_FEEDS__LOTS__SOURCE", "town/lots")])).unwrap();
+    let lots = &config.feeds["lots"];
+    assert_eq!((lots.format.as_str(), lots.encoding.as_str()), ("csv", "gb18030"));
+    assert_eq!((lots.map.as_deref(), lots.source.as_deref()), (Some(map.as_path()), Some("town/lots")));
+
+    std::fs::write(&path, feed + "colums = [\"a\"]\n[feeds.\"a b\"]\nmap = \"nowhere.jq\"\n").unwrap();
+    let faults = Config::load_with(Some(&path), env(&[])).unwrap_err().to_string();
+    for told in ["feeds.lots.colums", "columns", "letters, digits", "there is no file nowhere.jq"] {
+        assert!(faults.contains(told), "{told} is not in {faults}");
+    }
+}

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use super::{Config, ConfigErrors, Fault, Secret};
+use super::{Config, ConfigErrors, Fault, Feed, Secret};
 use figment::providers::{Format, Serialized, Toml};
 use figment::value::{Dict, Map, Num, Value};
 use figment::{Figment, Metadata, Profile, Provider};
@@ -15,6 +15,8 @@ const PREFIX: &str = "YIPING_";
 const TOP_LEVEL: [&str; 1] = ["data_dir"];
 /// Below this, keys are another program's (librdkafka's): any name will do, values are texts.
 const FOREIGN: &str = "log.kafka";
+/// Below this, names are the operator's own; what stands under each is a [`Feed`].
+const FEEDS: &str = "feeds";
 
 impl Config {
     /// Reads the file (if one is named) and the process's environment over the defaults, then checks the whole.
@@ -39,7 +41,7 @@ impl Config {
         }
         let given = Given { file, env: env.into_iter().filter_map(env_key).collect() };
 
-        let known = match defaults.extract::<Value>() {
+        let mut known = match defaults.extract::<Value>() {
             Ok(known) => known,
             Err(error) => return Err(ConfigErrors(vec![whole(&error)])),
         };
@@ -47,6 +49,10 @@ impl Config {
             Ok(tree) => tree,
             Err(error) => return Err(ConfigErrors(vec![whole(&error)])),
         };
+
+        if let Err(error) = name_feeds(&mut known, &tree) {
+            return Err(ConfigErrors(vec![whole(&error)]));
+        }
 
         let mut good = defaults.clone();
         let mut leaves = Vec::new();
@@ -90,6 +96,16 @@ impl Config {
             }
         }
     }
+}
+
+/// Makes the feeds that `tree` names known, each with a feed's keys.
+fn name_feeds(known: &mut Value, tree: &Value) -> Result<(), Box<figment::Error>> {
+    if let (Value::Dict(_, sections), Some(Value::Dict(_, feeds))) = (known, tree.find_ref(FEEDS)) {
+        let keys = Figment::from(Serialized::defaults(Feed::default())).extract::<Value>()?;
+        let named: Dict = feeds.keys().map(|name| (name.clone(), keys.clone())).collect();
+        sections.insert(FEEDS.to_owned(), Value::from(named));
+    }
+    Ok(())
 }
 
 /// Collects the leaves of `tree`, and the keys that `known` has not.
