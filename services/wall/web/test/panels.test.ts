@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { lostNotices, notices } from '../src/lib/notices';
+import { width } from '../src/lib/fit';
+import { DETAIL_EM, NAMES, TITLE_EM, lostNotices, notices } from '../src/lib/notices';
 import { panelView } from '../src/lib/panels';
 import { applyDelta, emptyWorld, identity, type World } from '../src/lib/state';
 import { STREAMS, type MetricRow, type StreamStatus } from '../src/lib/types';
@@ -78,6 +79,24 @@ describe('the footer', () => {
     const slots = notices(applyDelta(world, { breaches }, NOW), NOW, null);
     expect(slots[0]?.title).toBe('公交 数据静默');
     expect(slots[3]?.detail).toContain('另有 2 条');
+  });
+  const breach = (name: string, level: string, key: string) => ({ metric: name, level, key, span: '1h', severity: 'warning' as const, opened_at: ago(4_320), closed_at: null, value: 0.5, threshold: 0.955 });
+  it('names the place of what is beyond its limit, in words that people read', () => {
+    const said = (name: string, level: string, key: string) => notices(applyDelta(world, { breaches: [breach(name, level, key)] }, NOW), NOW, null)[0];
+    expect(said('elder.surge', 'district_category', '经开区/gov_purchased')).toMatchObject({ title: '经开区 12349突增', detail: '政府购买 · 1 时 12 分 · 限 1.0' });
+    expect(said('parking.occupancy_ratio', 'lot', '国际海水浴场西停车场')?.detail).toMatch(/^国际…? · 1 时 12 分 · 限 95.5$/);
+  });
+  it('has no line that its slot does not hold', () => {
+    const streets = ['环翠楼街道', '国际海水浴场西街道'].map((street) => ({ ...sos(126, 'open'), street }));
+    const keys = [['city', 'city'], ['district', '高新区'], ['lot', '国际海水浴场西停车场'], ['route', '112'], ['district_category', '经开区/gov_purchased'], ['category', '物业管理与供热']] as const;
+    for (const name of Object.keys(NAMES)) {
+      for (const [level, key] of keys) {
+        for (const slot of notices(applyDelta(world, { sos: streets, breaches: [breach(name, level, key)] }, NOW), NOW, null)) {
+          expect(width(slot?.title ?? ''), slot?.title).toBeLessThanOrEqual(TITLE_EM);
+          expect(width(slot?.detail ?? ''), slot?.detail).toBeLessThanOrEqual(DETAIL_EM);
+        }
+      }
+    }
   });
   it('counts in its last slot what has no slot', () => {
     const many = Array.from({ length: 6 }, (_, i) => ({ ...sos(100 + i, 'open'), case: String(i) }));

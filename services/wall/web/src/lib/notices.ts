@@ -2,10 +2,11 @@
 // so, and carry calm information instead.
 
 import { cardAge } from './ages';
+import { fit, width } from './fit';
 import { age, clock, figure } from './format';
 import { PANELS, SOS_LIMIT_MS, lotCounts, thresholdText } from './panels';
 import { row, timeMs, type World } from './state';
-import { STREAMS } from './types';
+import { STREAMS, type Breach } from './types';
 
 export interface Notice {
   kind: 'crit' | 'warn' | 'ok' | 'info' | 'lost';
@@ -13,6 +14,9 @@ export interface Notice {
   detail: string;
 }
 const SLOTS = 4;
+/** What the two lines of a slot hold, in ems of their own type. */
+export const TITLE_EM = 10.5;
+export const DETAIL_EM = 13.2;
 
 export function notices(world: World, nowMs: number, calmSinceMs: number | null): (Notice | null)[] {
   const wrong = troubles(world, nowMs);
@@ -48,7 +52,7 @@ export function troubles(world: World, nowMs: number): Notice[] {
     .map((sos) => ({ sos, ms: nowMs - (timeMs(sos.raised) ?? nowMs) }))
     .filter(({ sos, ms }) => sos.state === 'open' && ms > SOS_LIMIT_MS)
     .sort((a, b) => b.ms - a.ms);
-  for (const { sos, ms } of waiting) crit.push({ kind: 'crit', title: `${sos.street || sos.district}求助未应答`, detail: `${age(ms)} · 限 60 秒` });
+  for (const { sos, ms } of waiting) crit.push({ kind: 'crit', title: `${called(sos.street || sos.district)}求助未应答`, detail: `${age(ms)} · 限 60 秒` });
 
   // before figures beyond a limit: of what is silent or stale nobody knows whether it is
   if (!world.store.ok) {
@@ -67,15 +71,34 @@ export function troubles(world: World, nowMs: number): Notice[] {
     if (breach.closed_at !== null) continue;
     const kind = breach.severity === 'critical' ? 'crit' : 'warn';
     const list = kind === 'crit' ? crit : warn;
-    const place = breach.level === 'city' ? '' : `${breach.key.slice(0, 6)} `;
-    list.push({ kind, title: `${place}${metricName(breach.metric)}越限`, detail: `${age(nowMs - (timeMs(breach.opened_at) ?? nowMs))} · 限 ${thresholdText(breach.metric, breach.threshold)}` });
+    list.push({ kind, ...beyond(breach, nowMs) });
   }
 
   return [...crit, ...warn];
 }
 
+/** A street's name as it is, or as people shorten it. */
+function called(street: string): string {
+  const room = TITLE_EM - width('求助未应答');
+  return width(street) <= room ? street : fit(street.replace(/(街道|镇)$/, ''), room);
+}
+
+/** What is beyond its limit and where: in one line if that fits, else the place goes before the age. */
+function beyond(breach: Breach, nowMs: number): Pick<Notice, 'title' | 'detail'> {
+  const [first = '', ...more] = breach.level === 'city' ? [] : breach.key.split('/').map((part) => CATEGORIES[part] ?? part);
+  const name = `${metricName(breach.metric)}${breach.metric.endsWith('.surge') ? '' : '越限'}`;
+  const title = first && width(`${first} ${name}`) <= TITLE_EM ? `${first} ${name}` : fit(name, TITLE_EM);
+  const rest = `${age(nowMs - (timeMs(breach.opened_at) ?? nowMs))} · 限 ${thresholdText(breach.metric, breach.threshold)}`;
+  const place = [...(title.startsWith(`${first} `) ? [] : [first]), ...more].filter(Boolean).join(' ');
+  const room = DETAIL_EM - width(` · ${rest}`);
+  return { title, detail: place && room >= 2 ? `${fit(place, room)} · ${rest}` : rest };
+}
+
+/** 12349's categories are words of the events; 12345's are a city's own, and Chinese already. */
+const CATEGORIES: Record<string, string> = { life_care: '生活照料', consultation: '咨询', gov_purchased: '政府购买', emergency: '紧急救援' };
+
 /** Names of the metrics that have limits, as short as a notice is. */
-const NAMES: Record<string, string> = {
+export const NAMES: Record<string, string> = {
   'bus.online_ratio': '车辆在线率',
   'bus.fix_age_p95_s': '定位时延P95',
   'bus.on_time_ratio': '准点率',
