@@ -1,4 +1,5 @@
-//! A request's bytes: received whole, unpacked, and never larger than the limit, packed or not.
+//! A request's bytes: received whole, unpacked, and never larger than the limit, packed or not. Every byte has its place in the
+//! gateway's room before it is kept.
 
 use std::io::Read;
 use std::time::Duration;
@@ -9,13 +10,14 @@ use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 
 use crate::problem::Problem;
+use crate::room::Place;
 
-/// A sender that takes longer holds memory that others need.
-const RECEIVE: Duration = Duration::from_secs(30);
 /// Of a body that is refused, so many times the limit is read over; then the connection is closed.
 const DRAINED_LIMITS: usize = 8;
 /// zstd frames that ask for a larger window than 8 MiB are refused before it is allocated.
 const ZSTD_WINDOW_LOG: u32 = 23;
+/// What is unpacked at once.
+const PIECE_BYTES: usize = 64 << 10;
 
 /// How a body is packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,31 +41,37 @@ impl Encoding {
     }
 }
 
-/// How many bytes the body may come to need: what it declares, or the limit where that says nothing.
-pub fn need(headers: &HeaderMap, encoding: Encoding, limit: usize) -> Result<usize, Problem> {
-    let declared = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
-    match declared {
+/// Refuses a body that says itself that it is too large.
+pub fn fits(headers: &HeaderMap, limit: usize) -> Result<(), Problem> {
+    match declared(headers) {
         Some(length) if length > limit => Err(too_large(limit)),
-        Some(length) if encoding == Encoding::Plain => Ok(length),
-        _ => Ok(limit),
+        _ => Ok(()),
     }
 }
 
-/// Receives the body as it was sent.
-pub async fn receive(body: Body, limit: usize) -> Result<Bytes, Problem> {
-    let late = || Problem::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive within 30 s");
-    tokio::time::timeout(RECEIVE, collect(body, limit)).await.map_err(|_| late())?
+fn declared(headers: &HeaderMap) -> Option<usize> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-async fn collect(body: Body, limit: usize) -> Result<Bytes, Problem> {
+/// Receives the body as it was sent, within `time`.
+pub async fn receive(body: Body, limit: usize, time: Duration, place: &mut Place) -> Result<Bytes, Problem> {
+    let late = || {
+        let detail = format!("the body did not arrive within {} s", time.as_secs());
+        Problem::new(StatusCode::REQUEST_TIMEOUT, detail).closing()
+    };
+    tokio::time::timeout(time, collect(body, limit, place)).await.map_err(|_| late())?
+}
+
+async fn collect(body: Body, limit: usize, place: &mut Place) -> Result<Bytes, Problem> {
     let mut chunks = body.into_data_stream();
     let mut all = BytesMut::new();
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|_| Problem::bad_request("the body broke off"))?;
-        if all.len() + chunk.len() > limit {
+        let kept = if all.len() + chunk.len() > limit { Err(too_large(limit)) } else { place.grow(chunk.len()) };
+        if let Err(problem) = kept {
             drop(all);
-            drain(chunks, limit).await;
-            return Err(too_large(limit));
+            let ended = drain(chunks, limit).await;
+            return Err(if ended { problem } else { problem.closing() });
         }
         all.extend_from_slice(&chunk);
     }
@@ -71,42 +79,53 @@ async fn collect(body: Body, limit: usize) -> Result<Bytes, Problem> {
 }
 
 /// Reads over a body that nobody wants: a sender that finds the connection closed while it still writes never reads the
-/// answer. One that asked before it sent (`Expect`) has its answer without.
-pub async fn discard(headers: &HeaderMap, body: Body, limit: usize) {
-    if !headers.contains_key(header::EXPECT) {
-        // Whether it came to an end or not, the answer is the same.
-        let _ = tokio::time::timeout(RECEIVE, drain(body.into_data_stream(), limit)).await;
+/// answer. One that asked before it sent (`Expect`) has its answer without. Whether it came to its end.
+pub async fn discard(headers: &HeaderMap, body: Body, limit: usize, time: Duration) -> bool {
+    if headers.contains_key(header::EXPECT) {
+        return true;
     }
+    tokio::time::timeout(time, drain(body.into_data_stream(), limit)).await.unwrap_or(false)
 }
 
-async fn drain(mut chunks: BodyDataStream, limit: usize) {
+async fn drain(mut chunks: BodyDataStream, limit: usize) -> bool {
     let mut left = limit.saturating_mul(DRAINED_LIMITS);
-    while let Some(Ok(chunk)) = chunks.next().await {
+    while let Some(chunk) = chunks.next().await {
+        let Ok(chunk) = chunk else { return false };
         left = left.saturating_sub(chunk.len());
         if left == 0 {
-            return;
+            return false;
         }
     }
+    true
 }
 
 /// Unpacks a received body.
-pub fn unpack(bytes: Bytes, encoding: Encoding, limit: usize) -> Result<Bytes, Problem> {
+pub fn unpack(bytes: Bytes, encoding: Encoding, limit: usize, place: &mut Place) -> Result<Bytes, Problem> {
     match encoding {
         Encoding::Plain => Ok(bytes),
-        Encoding::Gzip => read(flate2::read::MultiGzDecoder::new(&*bytes), limit),
+        Encoding::Gzip => read(flate2::read::MultiGzDecoder::new(&*bytes), limit, place),
         Encoding::Zstd => {
             let mut decoder = zstd::Decoder::with_buffer(&*bytes).map_err(|_| unreadable())?;
             decoder.window_log_max(ZSTD_WINDOW_LOG).map_err(|_| unreadable())?;
-            read(decoder, limit)
+            read(decoder, limit, place)
         }
     }
 }
 
-fn read(packed: impl Read, limit: usize) -> Result<Bytes, Problem> {
+fn read(mut packed: impl Read, limit: usize, place: &mut Place) -> Result<Bytes, Problem> {
     let mut plain = Vec::new();
-    // One byte more than allowed tells a full body from an endless one.
-    packed.take(limit as u64 + 1).read_to_end(&mut plain).map_err(|_| unreadable())?;
-    if plain.len() > limit { Err(too_large(limit)) } else { Ok(plain.into()) }
+    let mut piece = vec![0; PIECE_BYTES];
+    loop {
+        let length = packed.read(&mut piece).map_err(|_| unreadable())?;
+        if length == 0 {
+            return Ok(plain.into());
+        }
+        if plain.len() + length > limit {
+            return Err(too_large(limit));
+        }
+        place.grow(length)?;
+        plain.extend_from_slice(&piece[..length]);
+    }
 }
 
 fn too_large(limit: usize) -> Problem {

@@ -12,7 +12,6 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde_json::{Value, json};
-use tokio::sync::OwnedSemaphorePermit;
 use yiping_event::{Code, Reject, Stream};
 use yiping_log::NewRecord;
 use yiping_runtime::metrics::Outcome;
@@ -21,12 +20,11 @@ use crate::body::{self, Encoding};
 use crate::judge::{Accepted, Judge, Place};
 use crate::problem::Problem;
 use crate::rejects::RejectRecord;
+use crate::room::Place as Room;
 use crate::server::Gateway;
-use crate::split::Form;
+use crate::split::{Form, check_depth};
 use crate::tokens::Token;
 
-/// Refused at the door, a sender may come back after so many seconds.
-const FULL_RETRY_S: u32 = 1;
 /// When the log is slow, it needs longer.
 const LOG_RETRY_S: u32 = 5;
 
@@ -35,7 +33,9 @@ struct Admitted<W> {
     token: Arc<Token>,
     way: W,
     encoding: Encoding,
-    room: InFlight,
+    /// Whether its events are only judged.
+    dry_run: bool,
+    room: Room,
 }
 
 /// What became of a request's events.
@@ -68,28 +68,29 @@ pub async fn take<W: Send + 'static>(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let limit = gateway.deps.limits.max_body_bytes;
-    let Admitted { token, way, encoding, room: _room } = match gateway.admit(&headers, way) {
+    let (limit, time) = (gateway.deps.limits.max_body_bytes, gateway.deps.limits.body_timeout);
+    let Admitted { token, way, encoding, dry_run, mut room } = match gateway.admit(query.as_deref(), &headers, way) {
         Ok(admitted) => admitted,
         Err(problem) => {
-            body::discard(&headers, body, limit).await;
-            return Err(problem);
+            let ended = body::discard(&headers, body, limit, time).await;
+            return Err(if ended { problem } else { problem.closing() });
         }
     };
-    let dry_run = query.is_some_and(|query| query.split('&').any(|pair| pair == "dry_run=true" || pair == "dry_run"));
-    let packed = body::receive(body, limit).await?;
+    let packed = body::receive(body, limit, time, &mut room).await?;
 
     // Tens of milliseconds of work for a large body: not on a thread that serves others.
     let judging = {
         let (gateway, token) = (gateway.clone(), token.clone());
         tokio::task::spawn_blocking(move || {
-            body::unpack(packed, encoding, limit).map(|body| judge(&gateway, way, &token, &body))
+            let body = body::unpack(packed, encoding, limit, &mut room)?;
+            Ok((judge(&gateway, way, &token, &body), room))
         })
     };
-    let judged = judging
+    let judged: Result<_, Problem> = judging
         .await
         .map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "judging broke off; nothing was stored"))?;
-    let mut judged = judged?;
+    // (what was judged is about as large as the body, so its room is kept until it is stored)
+    let (mut judged, _room) = judged?;
     if !dry_run {
         gateway.make_durable(&mut judged).await?;
         gateway.count(&judged);
@@ -103,6 +104,7 @@ impl Gateway {
     /// All that can be said before the body is there.
     fn admit<W>(
         self: &Arc<Self>,
+        query: Option<&str>,
         headers: &HeaderMap,
         way: impl FnOnce(&HeaderMap) -> Result<W, Problem>,
     ) -> Result<Admitted<W>, Problem> {
@@ -115,8 +117,10 @@ impl Gateway {
         }
         let way = way(headers)?;
         let encoding = Encoding::of(headers)?;
-        let need = body::need(headers, encoding, self.deps.limits.max_body_bytes)?;
-        Ok(Admitted { token, way, encoding, room: InFlight::enter(self, need)? })
+        body::fits(headers, self.deps.limits.max_body_bytes)?;
+        let dry_run = dry_run(query)?;
+        let room = self.room.enter(&token.name);
+        Ok(Admitted { token, way, encoding, dry_run, room })
     }
 
     fn judge(&self, form: Form, token: &Token, body: &Bytes) -> Judged {
@@ -138,7 +142,7 @@ impl Gateway {
         };
         let judge = Judge { city: &self.deps.city, token, now };
         for item in items {
-            match judge.judge(item.bytes) {
+            match check_depth(item.bytes).and_then(|()| judge.judge(item.bytes)) {
                 Ok(accepted) => self.place(accepted, &mut judged),
                 Err(reject) => judged.rejects.push(RejectRecord::new(now, token, item.index, item.bytes, reject)),
             }
@@ -248,26 +252,13 @@ impl Judged {
     }
 }
 
-/// The room that a body takes for as long as it is being worked on, also in the gauge.
-struct InFlight {
-    gateway: Arc<Gateway>,
-    bytes: i64,
-    _room: OwnedSemaphorePermit,
-}
-
-impl InFlight {
-    fn enter(gateway: &Arc<Gateway>, bytes: usize) -> Result<Self, Problem> {
-        let full =
-            || Problem::new(StatusCode::TOO_MANY_REQUESTS, "too much is being worked on").retry_after(FULL_RETRY_S);
-        let wanted = u32::try_from(bytes).map_err(|_| full())?;
-        let room = gateway.room.clone().try_acquire_many_owned(wanted).map_err(|_| full())?;
-        gateway.deps.metrics.gateway.in_flight_bytes.add(i64::from(wanted));
-        Ok(Self { gateway: gateway.clone(), bytes: i64::from(wanted), _room: room })
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.gateway.deps.metrics.gateway.in_flight_bytes.sub(self.bytes);
+/// Whether the events are only to be judged. A word that isn't understood is refused: what was meant as a trial would be stored.
+fn dry_run(query: Option<&str>) -> Result<bool, Problem> {
+    let mut asked =
+        query.unwrap_or_default().split('&').filter(|pair| *pair == "dry_run" || pair.starts_with("dry_run="));
+    match (asked.next(), asked.next()) {
+        (None, _) | (Some("dry_run=false"), None) => Ok(false),
+        (Some("dry_run" | "dry_run=true"), None) => Ok(true),
+        _ => Err(Problem::bad_request("dry_run is true or false")),
     }
 }

@@ -3,7 +3,8 @@
 //! | file | stage |
 //! | --- | --- |
 //! | `server.rs` | routes, who is asking ([`serve`]) |
-//! | `body.rs` | the request's bytes, unpacked and bounded |
+//! | `connections.rs`, `tls.rs` | HTTP/1.1 and HTTP/2, plain or TLS; how many connections, and how long they may rest |
+//! | `body.rs`, `room.rs` | the request's bytes, unpacked and bounded |
 //! | `split.rs` | one request → the events in it, by content type |
 //! | `judge.rs` | one event: may this token send it, is it in the city; → what goes into the log |
 //! | `personal.rs` | the tripwire: what looks like a person's number or plate stays outside |
@@ -20,6 +21,7 @@
 
 mod body;
 mod clock;
+mod connections;
 mod feeds;
 mod intake;
 mod judge;
@@ -28,12 +30,17 @@ mod offer;
 mod personal;
 mod problem;
 mod rejects;
+mod room;
 mod server;
 mod split;
+mod tls;
 mod tokens;
 
 pub use clock::{Clock, steady_clock};
 pub use feeds::{Door, Feeds};
 pub use rejects::{REJECTS_TOPIC, RejectRecord, RejectSeen, collect_rejects};
-pub use server::{GatewayDeps, Limits, serve};
+pub use server::{GatewayDeps, Limits, paths, serve};
+#[doc(hidden)] // for fuzz/
+pub use split::{Form, Item};
+pub use tls::Tls;
 pub use tokens::{NewToken, Refused, Right, Token, TokenError, Tokens, new_token};

@@ -10,11 +10,10 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::map_response_with_state;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use axum::{Json, Router};
 use serde_json::json;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use yiping_city::City;
 use yiping_event::Stream;
@@ -22,12 +21,15 @@ use yiping_log::Log;
 use yiping_runtime::{Metrics, PartHandle};
 
 use crate::clock::Clock;
+use crate::connections::{self, Bounds};
 use crate::feeds::{self, Feeds};
 use crate::intake;
 use crate::meter::Meters;
 use crate::offer::Offer;
 use crate::problem::{Problem, Reason};
 use crate::rejects::{self, REJECTS_TOPIC};
+use crate::room::Room;
+use crate::tls::Tls;
 use crate::tokens::{Refused, Token, Tokens};
 
 /// A token's list shows so many rejects unless asked for fewer or more.
@@ -44,6 +46,8 @@ pub struct GatewayDeps {
     pub metrics: Metrics,
     pub health: PartHandle,
     pub limits: Limits,
+    /// Plain HTTP without.
+    pub tls: Option<Tls>,
     /// Partitions of the streams' topics where they have to be made.
     pub partitions: u32,
 }
@@ -55,8 +59,14 @@ pub struct Limits {
     pub max_body_bytes: usize,
     /// Of all bodies being worked on.
     pub max_in_flight_bytes: usize,
+    /// A body has so long to come in.
+    pub body_timeout: Duration,
     /// The log has so long to make a request durable.
     pub append_timeout: Duration,
+    /// Connections at once.
+    pub max_connections: usize,
+    /// A connection on which nothing is worked on is closed after so long; the head of a request is to be there by then.
+    pub idle_timeout: Duration,
 }
 
 impl From<&yiping_runtime::config::Gateway> for Limits {
@@ -64,7 +74,10 @@ impl From<&yiping_runtime::config::Gateway> for Limits {
         Self {
             max_body_bytes: settings.max_body_bytes,
             max_in_flight_bytes: settings.max_in_flight_bytes,
+            body_timeout: settings.body_timeout,
             append_timeout: settings.append_timeout,
+            max_connections: settings.max_connections,
+            idle_timeout: settings.idle_timeout,
         }
     }
 }
@@ -74,7 +87,7 @@ pub(crate) struct Gateway {
     pub deps: GatewayDeps,
     pub offer: Offer,
     /// Bytes of bodies that may still come in.
-    pub room: Arc<Semaphore>,
+    pub room: Arc<Room>,
     /// How many partitions each stream's topic really has.
     pub partitions: BTreeMap<Stream, u32>,
     pub meters: Meters,
@@ -85,22 +98,22 @@ pub(crate) struct Gateway {
 /// Serves until `cancel`; requests that are being worked on are answered. Makes the topics that are not there.
 ///
 /// # Errors
-/// The log can't be reached at the start, or the socket fails.
-pub async fn serve(listener: TcpListener, deps: GatewayDeps, cancel: CancellationToken) -> anyhow::Result<()> {
+/// The log can't be reached at the start.
+pub async fn serve(listener: TcpListener, mut deps: GatewayDeps, cancel: CancellationToken) -> anyhow::Result<()> {
     let mut partitions = BTreeMap::new();
     for stream in Stream::ALL {
         let count = deps.log.ensure_topic(stream.topic(), deps.partitions).await;
         partitions.insert(stream, count.with_context(|| format!("topic {}", stream.topic()))?);
     }
     deps.log.ensure_topic(REJECTS_TOPIC, 1).await.with_context(|| format!("topic {REJECTS_TOPIC}"))?;
-    let room = Arc::new(Semaphore::new(deps.limits.max_in_flight_bytes));
+    let tls = deps.tls.take();
+    let bounds = Bounds { connections: deps.limits.max_connections, rest: deps.limits.idle_timeout };
+    let room = Room::new(deps.limits.max_in_flight_bytes, deps.limits.max_body_bytes, deps.metrics.clone());
     let (offer, meters, cut_off) = (Offer::read()?, Meters::default(), AtomicBool::new(false));
     let gateway = Arc::new(Gateway { offer, room, partitions, meters, cut_off, deps });
-    let router = Router::new()
-        .route("/v1/events", post(intake::post))
-        .route("/v1/feeds/{name}", post(feeds::post))
-        .route("/v1/streams", get(streams))
-        .route("/v1/rejects", get(own_rejects))
+    let router = routes()
+        .into_iter()
+        .fold(Router::new(), |router, (path, methods)| router.route(path, methods))
         .fallback(async || {
             Problem::new(
                 StatusCode::NOT_FOUND,
@@ -111,8 +124,24 @@ pub async fn serve(listener: TcpListener, deps: GatewayDeps, cancel: Cancellatio
         .layer(map_response_with_state(gateway.clone(), count_answer))
         .with_state(gateway.clone());
     gateway.deps.health.ready();
-    axum::serve(listener, router).with_graceful_shutdown(cancel.cancelled_owned()).await?;
+    let metrics = gateway.deps.metrics.clone();
+    connections::serve(listener, router, tls, bounds, metrics, cancel).await;
     Ok(())
+}
+
+/// All that is answered; `schemas/openapi.yaml` says the same, and a test holds it to this.
+fn routes() -> [(&'static str, MethodRouter<Arc<Gateway>>); 4] {
+    [
+        ("/v1/events", post(intake::post)),
+        ("/v1/feeds/{name}", post(feeds::post)),
+        ("/v1/streams", get(streams)),
+        ("/v1/rejects", get(own_rejects)),
+    ]
+}
+
+/// The paths that are answered, with `{name}` where a name stands.
+pub fn paths() -> Vec<&'static str> {
+    routes().map(|(path, _)| path).to_vec()
 }
 
 impl Gateway {

@@ -2,6 +2,7 @@
 
 use axum::http::{HeaderMap, StatusCode, header};
 use serde_json::value::RawValue;
+use yiping_event::{Code, Reject};
 
 use crate::problem::Problem;
 
@@ -26,6 +27,39 @@ pub const FORMS: [(&str, Form); 3] = [
 /// More events than fit as real ones into a largest body: only a body of nothing but faults has more, and each fault costs
 /// a record.
 pub const MAX_EVENTS: usize = 65_536;
+
+/// An event is objects within objects: its members are two deep. What is nested deeper than this is no event, and whoever reads it
+/// later may not be made for it.
+pub const MAX_DEPTH: usize = 64;
+
+/// Refuses what is nested too deeply, before anything reads it.
+pub fn check_depth(event: &[u8]) -> Result<(), Reject> {
+    // without so many brackets it can't be: a count is some nanoseconds, and nearly always the end of it
+    let opens = |byte: &&u8| matches!(byte, b'{' | b'[');
+    if event.iter().filter(opens).count() <= MAX_DEPTH || depth(event) <= MAX_DEPTH {
+        return Ok(());
+    }
+    Err(Reject::new(Code::BadJson, "", format!("nested more than {MAX_DEPTH} deep")))
+}
+
+/// How deep objects and arrays are nested; brackets within texts don't count.
+fn depth(json: &[u8]) -> usize {
+    let (mut depth, mut deepest, mut in_text, mut escaped) = (0_usize, 0, false, false);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b'{' | b'[' if !in_text => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' if !in_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
 
 /// One event's bytes. For lines, the index is the line's number from 0, so that blank lines don't shift it.
 #[derive(Debug, PartialEq, Eq)]
@@ -91,6 +125,17 @@ mod tests {
     fn an_array_keeps_each_elements_own_bytes() {
         let items = Form::Array.split(b" [ {\"a\": 1.0} , 2 ] ").unwrap();
         assert_eq!(items, [Item { index: 0, bytes: b"{\"a\": 1.0}" }, Item { index: 1, bytes: b"2" }]);
+    }
+
+    #[test]
+    fn only_what_is_really_nested_is_deep() {
+        let nested = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+        assert_eq!(check_depth(nested(MAX_DEPTH).as_bytes()), Ok(()));
+        assert!(check_depth(nested(MAX_DEPTH + 1).as_bytes()).is_err());
+        assert_eq!(check_depth("[1],".repeat(1_000).as_bytes()), Ok(()));
+        assert_eq!(check_depth(format!(r#"{{"a":"\"{}"}}"#, "[".repeat(1_000)).as_bytes()), Ok(()));
+        assert!(check_depth(format!(r#"{{"a":"\"","b":{}"#, nested(MAX_DEPTH)).as_bytes()).is_err());
+        assert!(check_depth("{\"a\":".repeat(10_000).as_bytes()).is_err());
     }
 
     #[test]

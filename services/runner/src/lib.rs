@@ -39,6 +39,7 @@ use yiping_window::Settings;
 pub use cases::{OpenCase, OpenCases};
 pub use compute::{Computed, OfflineRow, compute};
 pub use export::{export_line, log_time};
+pub use partition::LATE_TOPIC;
 pub use rows::{Origin, constants, defs, derived, expected_sources};
 pub use service::{Deps, run};
 pub use sink::Sink;

@@ -91,9 +91,28 @@ pub struct Gateway {
     pub max_body_bytes: usize,
     /// Bytes of bodies being worked on at once; beyond it the answer is 429.
     pub max_in_flight_bytes: usize,
+    /// How long a body may take to come in.
+    #[serde(with = "read::span")]
+    pub body_timeout: Duration,
     /// How long the log may take to make a request durable before the answer is 503.
     #[serde(with = "read::span")]
     pub append_timeout: Duration,
+    /// Connections at once; a newcomer gets the place of the one that has rested longest.
+    pub max_connections: usize,
+    /// How long a connection may rest: before its first request, between two, and while a request's head comes in.
+    #[serde(with = "read::span")]
+    pub idle_timeout: Duration,
+    pub tls: GatewayTls,
+}
+
+/// TLS for what comes in; plain HTTP when neither is set.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GatewayTls {
+    /// The certificate with those of its issuers behind it, PEM.
+    pub cert: Option<PathBuf>,
+    /// Its private key, PEM.
+    pub key: Option<PathBuf>,
 }
 
 /// A department's own payload, which a map makes events of.
@@ -336,7 +355,11 @@ impl Default for Gateway {
             tokens: None,
             max_body_bytes: 8 << 20,
             max_in_flight_bytes: 64 << 20,
+            body_timeout: Duration::from_secs(30),
             append_timeout: Duration::from_secs(5),
+            max_connections: 4_096,
+            idle_timeout: Duration::from_secs(60),
+            tls: GatewayTls::default(),
         }
     }
 }

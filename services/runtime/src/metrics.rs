@@ -68,6 +68,9 @@ pub struct GatewayMetrics {
     /// Unknown members and extension attributes that were dropped from events.
     pub dropped_members: IntCounter,
     pub in_flight_bytes: IntGauge,
+    pub connections: IntGauge,
+    /// reason: idle, full, tls, stopping
+    pub connections_closed: IntCounterVec,
 }
 
 /// Open SOS cases, from the service itself, so that an alert needs no ClickHouse. Label: district.
@@ -147,6 +150,13 @@ impl Metrics {
                     registry,
                     "yiping_gateway_in_flight_bytes",
                     "bytes of request bodies being worked on",
+                )?,
+                connections: int_gauge(registry, "yiping_gateway_connections", "connections of senders")?,
+                connections_closed: counters(
+                    registry,
+                    "yiping_gateway_connections_closed_total",
+                    "connections that the gateway ended, by why",
+                    &["reason"],
                 )?,
             },
             elder: ElderMetrics {

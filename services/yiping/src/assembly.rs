@@ -16,7 +16,7 @@ use yiping_catalogue::Catalogue;
 use yiping_city::City;
 use yiping_event::Stream;
 use yiping_feed::{Feed, Mapping, ReadOptions};
-use yiping_gateway::{Door, Feeds, GatewayDeps, Limits, RejectSeen, Tokens, collect_rejects, steady_clock};
+use yiping_gateway::{Door, Feeds, GatewayDeps, Limits, RejectSeen, Tls, Tokens, collect_rejects, steady_clock};
 use yiping_log::Log;
 use yiping_runtime::{Admin, Config, Endpoints, Health, Life, Metrics, endpoints::Reader, net::bind};
 use yiping_store::{
@@ -146,7 +146,9 @@ impl Process {
         let address = |listener: &TcpListener| listener.local_addr().map(|address| format!("http://{address}"));
         let endpoints = Endpoints {
             wall: listeners.wall.as_ref().map(address).transpose()?,
-            gateway: listeners.gateway.as_ref().map(address).transpose()?,
+            gateway: listeners.gateway.as_ref().map(address).transpose()?.map(|address| {
+                if config.gateway.tls.cert.is_some() { address.replacen("http:", "https:", 1) } else { address }
+            }),
             admin: Some(address(&listeners.admin)?),
             clickhouse: Some(match &clickhouse.server {
                 Some(server) => server.url(),
@@ -322,6 +324,7 @@ impl Process {
             metrics: self.metrics.clone(),
             health: self.health.part("gateway"),
             limits: Limits::from(&self.config.gateway),
+            tls: tls(&self.config.gateway)?,
             partitions: self.config.log.partitions,
         };
         self.life.spawn("gateway", DRAIN, |cancel| yiping_gateway::serve(listener, deps, cancel));
@@ -349,6 +352,11 @@ impl Process {
         }
         Ok(result?)
     }
+}
+
+/// What the gateway shows of itself, if it is to speak TLS.
+fn tls(settings: &yiping_runtime::config::Gateway) -> anyhow::Result<Option<Tls>> {
+    settings.tls.cert.as_ref().zip(settings.tls.key.as_ref()).map(|(cert, key)| Tls::open(cert, key)).transpose()
 }
 
 /// A reject that the gateway made, as a row. Its stream is unknown where nothing could be read.

@@ -243,9 +243,9 @@ async fn more_in_flight_than_there_is_room_for_gives_429() {
     let gateway = Fixture::with(Limits { max_body_bytes: 1 << 20, max_in_flight_bytes: 1 << 20, ..limits() }).await;
     let token = gateway.token("bus", &[Stream::Bus]);
     gateway.log.shut();
-    let packed = gzip(position("a").to_string().as_bytes());
+    // Packed it is small: what counts is what it unpacks to, too.
+    let packed = gzip((position("a").to_string() + &" ".repeat(900 << 10)).as_bytes());
     let request = || gateway.post(&token, ONE, packed.clone()).header("content-encoding", "gzip");
-    // A packed body may unpack to the limit, so the first takes all the room.
     let first = tokio::spawn(request().send());
     gateway.log.arrivals(1).await;
     let second = request().send().await.unwrap();
@@ -268,6 +268,13 @@ async fn a_dry_run_judges_and_stores_nothing() {
     assert_eq!((status, &judged["accepted"], &judged["rejected"][0]["index"]), (200, &json!(1), &json!(1)));
     assert!(gateway.records("city.bus").await.is_empty());
     assert!(gateway.records("city.rejects").await.is_empty());
+    assert_eq!(*gateway.log.arrived.borrow(), 0);
+    // a slip of the pen must not store what was meant as a trial
+    for query in ["dry_run=True", "dry_run=1", "dry_run=", "dry_run=false&dry_run=true"] {
+        let mut request = gateway.post(&token, ONE, position("a").to_string()).build().unwrap();
+        request.url_mut().set_query(Some(query));
+        assert_eq!(answer(gateway.client.execute(request).await.unwrap()).await.0, 400, "{query}");
+    }
     assert_eq!(*gateway.log.arrived.borrow(), 0);
     assert_eq!(gateway.log.partitions("city.bus").await.unwrap(), PARTITIONS);
 }

@@ -2,6 +2,10 @@
 //!
 //! | file | holds |
 //! | --- | --- |
+//! | `connections.rs` | Who connects, how, and who only holds a place |
+//! | `corpus.rs` | What fuzzing has found worth keeping |
+//! | `documents.rs` | `schemas/openapi.yaml` says what the code does |
+//! | `hostile.rs` | Requests that nobody means well, many of them |
 //! | `intake.rs` | `POST /v1/events` as a department meets it |
 //! | `feeds.rs` | `POST /v1/feeds/NAME` as a department meets it |
 //! | `personal.rs` | Nothing that names a person gets in (I11) |
@@ -12,8 +16,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that can't go on may panic")]
 
+mod connections;
+mod corpus;
+mod documents;
 mod feeds;
 mod fixture;
+mod hostile;
 mod intake;
 mod personal;
 mod rejects;

@@ -86,6 +86,9 @@ impl Config {
             );
         }
         faults.span("gateway.append_timeout".into(), self.gateway.append_timeout, SECOND / 10, SECOND * 60);
+        faults.span("gateway.body_timeout".into(), self.gateway.body_timeout, SECOND, SECOND * 600);
+        faults.range("gateway.max_connections", self.gateway.max_connections, 16, 1_000_000);
+        faults.span("gateway.idle_timeout".into(), self.gateway.idle_timeout, SECOND, SECOND * 3600);
         faults.span("store.flush".into(), self.store.flush, SECOND / 100, SECOND * 60);
         faults.span("store.checkpoint".into(), self.store.checkpoint, SECOND, DAY);
         for (name, stream) in self.streams.named() {
@@ -102,6 +105,14 @@ impl Config {
         if let Some(tokens) = self.gateway.tokens.as_deref().filter(|file| !file.is_file()) {
             faults
                 .add("gateway.tokens", format!("there is no file {}; `yiping token new` makes one", tokens.display()));
+        }
+        let tls = &self.gateway.tls;
+        for (key, own, other) in [("gateway.tls.cert", &tls.cert, &tls.key), ("gateway.tls.key", &tls.key, &tls.cert)] {
+            match own {
+                Some(file) if !file.is_file() => faults.add(key, format!("there is no file {}", file.display())),
+                None if other.is_some() => faults.add(key, "is missing: TLS needs a certificate and its key"),
+                _ => {}
+            }
         }
         for (name, feed) in &self.feeds {
             if !name.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c)) {

@@ -3,11 +3,13 @@
 //! | file | holds |
 //! | --- | --- |
 //! | `arguments.rs` | the command line |
+//! | `documents.rs` | the topics of `schemas/asyncapi.yaml` |
 //! | `story.rs` | what a demo remembers |
 //! | `targets.rs` | the table of targets |
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that can't go on may panic")]
 
 mod arguments;
+mod documents;
 mod story;
 mod targets;
