@@ -7,6 +7,7 @@ mod chaos;
 mod crash;
 mod durable;
 mod export;
+mod flood;
 mod freshness;
 mod harness;
 mod incidents;
