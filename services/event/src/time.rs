@@ -44,9 +44,49 @@ impl TimeMs {
 impl fmt::Display for TimeMs {
     /// RFC 3339 in UTC with milliseconds: `2026-11-20T10:41:07.000Z`. Beyond the years that jiff knows: its last instant.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(text) = text(self.0) {
+            return f.write_str(str::from_utf8(&text).map_err(|_| fmt::Error)?);
+        }
         let end = if self.0 < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
         write!(f, "{:.3}", jiff::Timestamp::from_millisecond(self.0).unwrap_or(end))
     }
+}
+
+/// The usual instant as text, without a formatter: every event that is written has two of them.
+fn text(ms: i64) -> Option<[u8; 24]> {
+    const DAY_MS: i64 = 86_400_000;
+    const YEAR_10000: i64 = 253_402_300_800_000;
+    if !(0..YEAR_10000).contains(&ms) {
+        return None;
+    }
+    // days since 1 March of the year 0, in eras of 400 years (146,097 days): a leap day is then a year's last day
+    let days = ms / DAY_MS + 719_468;
+    let of_era = days % 146_097;
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let from_march = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * from_march + 2) / 5 + 1;
+    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+    let year = year_of_era + days / 146_097 * 400 + i64::from(month <= 2);
+    let of_day = ms % DAY_MS;
+    let mut text = *b"0000-00-00T00:00:00.000Z";
+    let parts = [
+        (0..4, year),
+        (5..7, month),
+        (8..10, day),
+        (11..13, of_day / 3_600_000),
+        (14..16, of_day / 60_000 % 60),
+        (17..19, of_day / 1_000 % 60),
+        (20..23, of_day % 1_000),
+    ];
+    for (place, mut number) in parts {
+        for digit in text[place].iter_mut().rev() {
+            // (a digit)
+            *digit += u8::try_from(number % 10).unwrap_or(0);
+            number /= 10;
+        }
+    }
+    Some(text)
 }
 
 fn parse(text: &[u8]) -> Option<TimeMs> {
@@ -105,7 +145,10 @@ pub mod rfc3339 {
     use super::{EXPECTED, TimeMs};
 
     pub fn serialize<S: Serializer>(time: &TimeMs, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(time)
+        match super::text(time.0) {
+            Some(text) => to.serialize_str(str::from_utf8(&text).map_err(serde::ser::Error::custom)?),
+            None => to.collect_str(time),
+        }
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<TimeMs, D::Error> {
@@ -134,7 +177,7 @@ pub mod rfc3339 {
 
         pub fn serialize<S: Serializer>(time: &Option<TimeMs>, to: S) -> Result<S::Ok, S::Error> {
             match time {
-                Some(time) => to.collect_str(time),
+                Some(time) => super::serialize(time, to),
                 None => to.serialize_none(),
             }
         }
@@ -215,6 +258,20 @@ mod tests {
         assert_eq!(TimeMs(1_795_171_267_089).to_string(), "2026-11-20T10:41:07.089Z");
         assert_eq!(TimeMs::parse(&time.plus(1).to_string()), Ok(time.plus(1)));
         assert_eq!(TimeMs(-1).to_string(), "1969-12-31T23:59:59.999Z");
+    }
+
+    #[test]
+    fn the_short_way_to_a_text_says_what_jiff_says() {
+        let jiff = |ms: i64| format!("{:.3}", jiff::Timestamp::from_millisecond(ms).unwrap());
+        let mut ms = 0;
+        // every day until 2500, at another time of it
+        while ms < 16_725_225_600_000 {
+            assert_eq!(TimeMs(ms).to_string(), jiff(ms));
+            ms += 86_400_000 + 12_345;
+        }
+        for ms in [0, 951_782_399_999, 951_782_400_000, 951_868_800_000, 253_402_300_799_999] {
+            assert_eq!(TimeMs(ms).to_string(), jiff(ms));
+        }
     }
 
     #[test]

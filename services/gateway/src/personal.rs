@@ -87,6 +87,29 @@ pub fn mask(bytes: &[u8]) -> Vec<u8> {
 
 /// Whether a closer look is worth it; nearly never, and this is asked of every event.
 fn is_suspicious(bytes: &[u8]) -> bool {
+    if bytes.is_ascii() { has_long_number(bytes) } else { is_suspicious_text(bytes) }
+}
+
+/// Whether as many digits as a number has follow each other, blanks and dashes between them. In steps of as many bytes: what is shorter
+/// isn't worth a look at each.
+fn has_long_number(ascii: &[u8]) -> bool {
+    let fits = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b' ' | b'-');
+    let mut at = MOBILE_DIGITS - 1;
+    while let Some(byte) = ascii.get(at) {
+        if fits(byte) {
+            let from = ascii[..at].iter().rposition(|byte| !fits(byte)).map_or(0, |before| before + 1);
+            let to = ascii[at..].iter().position(|byte| !fits(byte)).map_or(ascii.len(), |length| at + length);
+            if ascii[from..to].iter().filter(|byte| byte.is_ascii_digit()).count() >= MOBILE_DIGITS {
+                return true;
+            }
+            at = to;
+        }
+        at += MOBILE_DIGITS;
+    }
+    false
+}
+
+fn is_suspicious_text(bytes: &[u8]) -> bool {
     let mut digits = 0;
     for (at, &byte) in bytes.iter().enumerate() {
         match byte {
@@ -307,6 +330,16 @@ mod tests {
         assert_eq!(mask(b"{\"lon\":122.1"), b"{\"lon\":122.1");
         let cut = "鲁K12345电".as_bytes();
         assert_eq!(mask(&cut[..cut.len() - 1]), ["*********".as_bytes(), &"电".as_bytes()[..2]].concat());
+    }
+
+    #[test]
+    fn the_short_look_at_plain_text_misses_nothing_that_the_long_one_sees() {
+        // every text of these pieces up to seven of them
+        const PIECES: [&str; 5] = ["1234", "1234567", "a", " ", "-\"x"];
+        for n in 0..5_usize.pow(7) {
+            let text: String = (0..7).map(|place| PIECES[n / 5_usize.pow(place) % 5]).collect();
+            assert_eq!(has_long_number(text.as_bytes()), is_suspicious_text(text.as_bytes()), "{text:?}");
+        }
     }
 
     #[test]
