@@ -3,7 +3,8 @@
 
 use yiping_event::{Code, Event, TYPES, decode};
 use yiping_feed::{Encoding, Format, ReadOptions, rows_of};
-use yiping_gateway::Form;
+
+use super::Form;
 
 /// An event as it is sent: it is read and written again without loss, or refused without a word of what stood in it.
 pub fn envelope(bytes: &[u8]) {

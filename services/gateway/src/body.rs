@@ -11,6 +11,7 @@ use futures::StreamExt;
 
 use crate::problem::Problem;
 use crate::room::Place;
+use crate::split::{FORMS, Form};
 
 /// Of a body that is refused, so many times the limit is read over; then the connection is closed.
 const DRAINED_LIMITS: usize = 8;
@@ -39,6 +40,16 @@ impl Encoding {
             }
         }
     }
+}
+
+/// How the body holds events, by its content type.
+pub fn form(headers: &HeaderMap) -> Result<Form, Problem> {
+    let named = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media = named.split(';').next().unwrap_or_default().trim();
+    FORMS.iter().find(|(name, _)| media.eq_ignore_ascii_case(name)).map(|(_, form)| *form).ok_or_else(|| {
+        let names = FORMS.map(|(name, _)| name).join(", ");
+        Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, format!("content-type must be one of {names}"))
+    })
 }
 
 /// Refuses a body that says itself that it is too large.

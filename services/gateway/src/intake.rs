@@ -56,7 +56,7 @@ pub async fn post(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    take(gateway, Form::of, Gateway::judge, query, headers, body).await
+    take(gateway, body::form, Gateway::judge, query, headers, body).await
 }
 
 /// Takes a request in. `way` says from its headers how its body becomes events, `judge` does it.

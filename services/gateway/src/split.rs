@@ -1,10 +1,8 @@
-//! One request → the events in it, each with its index. What an event is, is not asked here.
+//! One request → the events in it, each with its index. What an event is, is not asked here, and nothing is known of HTTP: fuzz/ takes
+//! this file as it is.
 
-use axum::http::{HeaderMap, StatusCode, header};
 use serde_json::value::RawValue;
 use yiping_event::{Code, Reject};
-
-use crate::problem::Problem;
 
 /// How a body holds events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,15 +67,6 @@ pub struct Item<'a> {
 }
 
 impl Form {
-    pub fn of(headers: &HeaderMap) -> Result<Self, Problem> {
-        let named = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let media = named.split(';').next().unwrap_or_default().trim();
-        FORMS.iter().find(|(name, _)| media.eq_ignore_ascii_case(name)).map(|(_, form)| *form).ok_or_else(|| {
-            let names = FORMS.map(|(name, _)| name).join(", ");
-            Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, format!("content-type must be one of {names}"))
-        })
-    }
-
     /// The events of a body; a fault says why the body as a whole can't be taken apart.
     pub fn split(self, body: &[u8]) -> Result<Vec<Item<'_>>, String> {
         let items: Vec<_> = match self {

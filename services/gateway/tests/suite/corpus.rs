@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use yiping_gateway::Form;
+
 #[path = "../../../../fuzz/targets.rs"]
 mod targets;
 
