@@ -174,6 +174,16 @@ impl Entry {
         self.spans.iter().filter_map(|span| span.parse().ok()).collect() // parse() has seen every one succeed
     }
 
+    /// Its name as a Prometheus gauge: seconds are spelt out, as is usual there.
+    #[must_use]
+    pub fn series(&self) -> String {
+        let name = self.id.replace('.', "_");
+        match name.strip_suffix("_s") {
+            Some(stem) => format!("yiping_{stem}_seconds"),
+            None => format!("yiping_{name}"),
+        }
+    }
+
     /// What the engine makes of it; `None` for a derived figure.
     fn spec(&self) -> Option<MetricSpec> {
         let shape = match self.shape? {

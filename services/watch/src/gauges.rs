@@ -5,20 +5,23 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use prometheus::{GaugeVec, IntGauge, Opts, Registry};
+use prometheus::{GaugeVec, IntGauge, IntGaugeVec, Opts, Registry};
 use yiping_catalogue::Catalogue;
 use yiping_city::{City, OTHER};
 use yiping_store::MetricValue;
+
+use crate::judge::Judge;
 
 /// The most series of city figures a process exports.
 pub const DEFAULT_MOST_SERIES: usize = 3_000;
 
 /// Figures of the catalogue's entries with `export = true`, at these levels: those whose keys are few.
-const EXPORTED: [&str; 3] = ["city", "district", "agency"];
+pub const EXPORTED_LEVELS: [&str; 3] = ["city", "district", "agency"];
 
 pub struct Gauges {
     figures: BTreeMap<String, GaugeVec>,
     judged: GaugeVec,
+    open: IntGaugeVec,
     left_out: IntGauge,
     keys: HashSet<String>,
     most: usize,
@@ -32,7 +35,7 @@ impl Gauges {
     pub fn new(registry: &Registry, catalogue: &Catalogue, city: &City, most: usize) -> prometheus::Result<Self> {
         let mut figures = BTreeMap::new();
         for entry in catalogue.entries.iter().filter(|entry| entry.export) {
-            let name = format!("yiping_{}", entry.id.replace('.', "_"));
+            let name = entry.series();
             let help = format!("{} ({}): {}", entry.name_en, entry.unit, entry.formula);
             let gauge = GaugeVec::new(Opts::new(name, help), &["level", "key", "span"])?;
             registry.register(Box::new(gauge.clone()))?;
@@ -41,6 +44,9 @@ impl Gauges {
         let judged = Opts::new("yiping_watch_judged_timestamp_seconds", "Event time up to which figures were judged.");
         let judged = GaugeVec::new(judged, &["stream"])?;
         registry.register(Box::new(judged.clone()))?;
+        let open = Opts::new("yiping_watch_breaches_open", "Figures that lie beyond a limit: open breaches.");
+        let open = IntGaugeVec::new(open, &["metric", "level", "severity"])?;
+        registry.register(Box::new(open.clone()))?;
         let left_out =
             IntGauge::new("yiping_watch_series_left_out", "City figures not exported: there are too many series.")?;
         registry.register(Box::new(left_out.clone()))?;
@@ -49,11 +55,18 @@ impl Gauges {
         let agencies = city.agencies().into_iter().map(str::to_owned);
         let more = ["city", OTHER].map(str::to_owned);
         let keys = districts.chain(zones).chain(agencies).chain(more).collect();
-        Ok(Gauges { figures, judged, left_out, keys, most, shown: Mutex::default() })
+        Ok(Gauges { figures, judged, open, left_out, keys, most, shown: Mutex::default() })
     }
 
     pub fn judged(&self, stream: &str, until_ms: i64) {
         self.judged.with_label_values(&[stream]).set(until_ms as f64 / 1_000.0);
+    }
+
+    /// Shows what a judge holds open: also 0, so that a rule can tell none from not known.
+    pub fn open(&self, judge: &Judge) {
+        for ((metric, level, severity), count) in judge.open() {
+            self.open.with_label_values(&[metric, level, severity]).set(count);
+        }
     }
 
     /// Shows these figures and no others: a key that left has no series, nor has a figure without data. Keys that the profile doesn't
@@ -62,8 +75,10 @@ impl Gauges {
         let mut before = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         let mut shown = HashSet::new();
         let mut left_out = 0;
-        let mut rows: Vec<&MetricValue> =
-            rows.iter().filter(|row| EXPORTED.contains(&row.level.as_str()) && self.keys.contains(&row.key)).collect();
+        let mut rows: Vec<&MetricValue> = rows
+            .iter()
+            .filter(|row| EXPORTED_LEVELS.contains(&row.level.as_str()) && self.keys.contains(&row.key))
+            .collect();
         // the city's own figures first, should there be too many
         rows.sort_by(|a, b| (a.level != "city", &a.metric, &a.key).cmp(&(b.level != "city", &b.metric, &b.key)));
         for row in rows {

@@ -120,6 +120,24 @@ impl Judge {
         &self.stream
     }
 
+    /// How many breaches are open: by metric, level and severity, for each of which there is a rule.
+    #[must_use]
+    pub fn open(&self) -> BTreeMap<(&str, &str, &'static str), i64> {
+        let mut open = BTreeMap::new();
+        for rule in &self.rules.all {
+            for level in &rule.threshold.levels {
+                let known = self
+                    .states
+                    .iter()
+                    .filter(|((id, at, ..), state)| *id == rule.id && at == level && state.opened.is_some());
+                let count = i64::try_from(known.count()).unwrap_or(i64::MAX);
+                *open.entry((rule.metric.as_str(), level.as_str(), rule.threshold.severity.name())).or_insert(0) +=
+                    count;
+            }
+        }
+        open
+    }
+
     /// Takes up what another judge remembered.
     pub fn recall(&mut self, states: Vec<Remembered>) {
         self.states = states.into_iter().map(|known| (known.series, known.state)).collect();

@@ -23,7 +23,7 @@ mod rules;
 mod run;
 mod store;
 
-pub use gauges::{DEFAULT_MOST_SERIES, Gauges};
+pub use gauges::{DEFAULT_MOST_SERIES, EXPORTED_LEVELS, Gauges};
 pub use judge::{Breach, Figure, Judge, Outcome, Remembered, SeriesId, State, breach_id};
 pub use offline::breaches;
 pub use past::{Baseline, DAY_MS, DAYS, Past, Wanted, expected};

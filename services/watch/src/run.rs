@@ -133,6 +133,7 @@ impl Watch {
             archive.write(stream, &outcome, end).await?;
             mark = end;
             gauges.judged(stream, end);
+            gauges.open(&judge);
         }
         self.streams.insert(stream.to_owned(), (judge, mark));
         Ok(())

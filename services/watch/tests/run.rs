@@ -111,10 +111,19 @@ impl Memory {
     }
 
     fn start_since(&self, since: i64) -> (CancellationToken, tokio::task::JoinHandle<anyhow::Result<()>>) {
+        self.start_telling(since, &Registry::new())
+    }
+
+    /// What it tells Prometheus is in the registry.
+    fn start_telling(
+        &self,
+        since: i64,
+        registry: &Registry,
+    ) -> (CancellationToken, tokio::task::JoinHandle<anyhow::Result<()>>) {
         let (catalogue, city) = (Catalogue::builtin().unwrap(), City::weihai());
         let deps = WatchDeps {
             rules: Rules::new(&catalogue, &city).unwrap(),
-            gauges: Gauges::new(&Registry::new(), &catalogue, &city, DEFAULT_MOST_SERIES).unwrap(),
+            gauges: Gauges::new(registry, &catalogue, &city, DEFAULT_MOST_SERIES).unwrap(),
             archive: Arc::new(self.clone()),
             catalogue: Arc::new(catalogue),
             city: Arc::new(city),
@@ -222,4 +231,30 @@ async fn what_became_final_while_nobody_watched_is_judged_when_somebody_does() {
     let (_, _watch) = store.start();
     store.until(15).await;
     assert_eq!(store.told(), TOLD);
+}
+
+#[tokio::test(start_paused = true)]
+async fn prometheus_is_told_what_is_open_also_after_a_restart() {
+    let told = |registry: &Registry| -> Option<f64> {
+        let families = registry.gather();
+        let open = families.iter().find(|family| family.name() == "yiping_watch_breaches_open")?;
+        let series = open.get_metric().iter().find(|series| {
+            series.get_label().iter().any(|label| (label.name(), label.value()) == ("metric", "hotline.waiting"))
+        })?;
+        Some(series.get_gauge().get_value())
+    };
+    let (store, registry) = (Memory::of(&STORY), Registry::new());
+    let (cancel, watch) = store.start_telling(0, &registry);
+    store.until(0).await;
+    assert_eq!(told(&registry), None, "nothing was judged: nothing is known");
+    for (minute, open) in [(2, 0.0), (3, 1.0), (6, 0.0), (12, 1.0)] {
+        store.until(minute).await;
+        assert_eq!(told(&registry), Some(open), "minute {minute}");
+    }
+    cancel.cancel();
+    watch.await.unwrap().unwrap();
+    let registry = Registry::new();
+    let (_, _watch) = store.start_telling(0, &registry);
+    store.until(13).await;
+    assert_eq!(told(&registry), Some(1.0));
 }
