@@ -7,11 +7,13 @@
 //! | `prometheus.rs` | rules, and their tests for `promtool` |
 //! | `route.rs` | Alertmanager: who is told, what hides what |
 //! | `runbook.rs` | a page for each figure with a limit |
+//! | `grafana.rs` | dashboards: `grafana/stream.rs` and `grafana/pipeline.rs` say which panels, `grafana/panel.rs` how they look |
 //! | `words.rs` | Chinese for the catalogue's identifiers |
 //!
 //! What is not made of the catalogue is written by hand beside it: `deploy/prometheus/rules/system.yml`, `deploy/runbooks/*.md`.
 
 mod alert;
+mod grafana;
 mod prometheus;
 mod route;
 mod runbook;
@@ -55,5 +57,7 @@ pub fn files(catalogue: &Catalogue, city: &City) -> Result<Vec<File>, Fault> {
         files.push(file(&format!("prometheus/tests/figures-{stream}.yml"), prometheus::tests(&alerts, stream)));
     }
     files.extend(runbook::pages(&alerts));
+    let dashboards = grafana::dashboards(catalogue, city)?;
+    files.extend(dashboards.into_iter().map(|(name, text)| file(&format!("grafana/dashboards/{name}"), text)));
     Ok(files)
 }

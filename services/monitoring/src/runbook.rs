@@ -24,7 +24,7 @@ fn page(alerts: &[&Alert<'_>]) -> String {
     let entry = alerts[0].entry;
     let stream = entry.stream.as_str();
     let mut page = format!(
-        "# {}（{}）\n\n由指标目录生成，请勿手改。告警名：`{}`。\n\n{}。\n\n| 级别 | 范围 | 时间窗 | 限值 | 持续 | 回落 | 时段 | 部门 | 依据 |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
+        "# {}（{}）\n\n由指标目录生成，请勿手改。告警名：`{}`（严重级另加 `Critical`）。\n\n{}。\n\n| 级别 | 范围 | 时间窗 | 限值 | 持续 | 回落 | 时段 | 部门 | 依据 |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
         entry.name_zh,
         entry.id,
         alerts[0].name,

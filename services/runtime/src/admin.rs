@@ -1,4 +1,4 @@
-//! The admin server of a process: `/metrics`, `/healthz`, `/readyz`.
+//! The admin server of a process: `/metrics`, `/healthz`, `/readyz`, and `/` for people.
 //!
 //! Alive means that the process answers. Ready means that every part says so; a part that is starting, draining or cut
 //! off from what it needs is named with its reason.
@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::extract::State;
 use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use prometheus::{Encoder, Registry, TextEncoder};
@@ -101,6 +101,7 @@ pub struct Admin {
 impl Admin {
     pub fn new(registry: Registry, health: Health) -> Self {
         let router = Router::new()
+            .route("/", get(for_people).with_state((registry.clone(), health.clone())))
             .route("/healthz", get(|| async { "alive\n" }))
             .route("/metrics", get(metrics).with_state(registry))
             .route("/readyz", get(readyz).with_state(health));
@@ -129,6 +130,10 @@ async fn metrics(State(registry): State<Registry>) -> Response {
             (StatusCode::INTERNAL_SERVER_ERROR, format!("metrics can't be written: {error}\n")).into_response()
         }
     }
+}
+
+async fn for_people(State((registry, health)): State<(Registry, Health)>) -> Html<String> {
+    Html(crate::page::page(&registry, &health, crate::clock::unix_ms() as f64 / 1_000.0))
 }
 
 async fn readyz(State(health): State<Health>) -> Response {

@@ -10,6 +10,7 @@ pub mod endpoints;
 pub mod life;
 pub mod metrics;
 pub mod net;
+mod page;
 pub mod telemetry;
 
 pub use admin::{Admin, Health, PartHandle, PartState};

@@ -38,6 +38,8 @@ pub enum Command {
     Compute(ComputeArgs),
     /// What would have been beyond its limit: breaches from the rows of `compute`, offline, as NDJSON
     Judge(JudgeArgs),
+    /// Alert rules, alert routes and dashboards for the configured city, with its own limits
+    Monitoring(MonitoringArgs),
     /// Brings ClickHouse's schema up to date
     Migrate(ConfigArgs),
     /// Reads the configuration and names every fault at once
@@ -258,6 +260,15 @@ pub struct JudgeArgs {
     /// Rows of `compute`, of any streams
     #[arg(required = true)]
     pub files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct MonitoringArgs {
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// A folder such as deploy: prometheus, alertmanager, grafana and runbooks in it are written anew
+    #[arg(long)]
+    pub out: PathBuf,
 }
 
 /// Each partition in its order, one after the other; the records that were there when it began.

@@ -4,6 +4,7 @@ mod compute;
 mod feed;
 mod judge;
 mod log;
+mod monitoring;
 mod simulate;
 mod upkeep;
 
@@ -23,6 +24,7 @@ pub use compute::compute;
 pub use feed::{feed_test, replay};
 pub use judge::judge;
 pub use log::log_export;
+pub use monitoring::monitoring;
 pub use simulate::simulate;
 pub use upkeep::{heal, rebuild, relocate};
 

@@ -58,6 +58,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Replay(args) => block_on(commands::replay(args)),
         Command::Compute(args) => commands::compute(args),
         Command::Judge(args) => commands::judge(args),
+        Command::Monitoring(args) => commands::monitoring(args),
         Command::Migrate(args) => block_on(commands::migrate(args)),
         Command::Check(args) => commands::check(args),
         Command::Log(cli::LogCommand::Export(args)) => commands::log_export(args),
