@@ -21,6 +21,8 @@ export async function openWall(url, { width, height }) {
   const errors = [];
   page.on('request', (request) => requests.push(request.url()));
   page.on('pageerror', (error) => errors.push(error.message));
+  // what the policy forbids is an error of the page's, too
+  page.on('console', (message) => /Content Security Policy/.test(message.text()) && errors.push(message.text()));
   await page.goto(url, { waitUntil: 'domcontentloaded' });
   const close = async () => {
     await context.close();
@@ -47,7 +49,7 @@ export const overflowing = (page) =>
       const box = element.getBoundingClientRect();
       const name = `${element.tagName.toLowerCase()} "${element.textContent.trim()}"`;
       if (element.clientWidth > 0 && element.scrollWidth > element.clientWidth) wrong.push(`${name}: ${element.scrollWidth} > ${element.clientWidth}`);
-      const frame = (element.closest('[data-panel], [data-notice], .zones section, header, .legend') ?? document.documentElement).getBoundingClientRect();
+      const frame = (element.closest('[data-panel], [data-notice], .zones section, header, .legend, article') ?? document.documentElement).getBoundingClientRect();
       if (box.right > frame.right + 1 || box.left < frame.left - 1 || box.bottom > innerHeight + 4) wrong.push(`${name} leaves its frame`);
     }
     // Neighbours on one line must not run into each other.

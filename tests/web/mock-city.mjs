@@ -15,14 +15,16 @@ const PAIRS = [[0, 1], [0, 2], [0, 3], [3, 4], [4, 5], [2, 10], [5, 14], [14, 6]
 // metric, span, usual value, swing, unit kind
 const FIGURES = [
   ['bus', 'bus.online_ratio', 'now', 0.99, 0.006, 1400], ['bus', 'bus.on_time_ratio', '1h', 0.961, 0.01, 5563], ['bus', 'bus.on_time_ratio', 'day', 0.957, 0.004, 61200],
-  ['bus', 'bus.speed_kmh', '15m', 21.4, 0.8, 3], ['parking', 'parking.free_spaces', 'now', 4860, 160, 0], ['parking', 'parking.occupancy_ratio', '15m', 0.686, 0.02, 1],
-  ['parking', 'parking.violations', '1h', 2, 1.5, 0], ['hotline', 'hotline.calls', '1h', 214, 12, 0], ['hotline', 'hotline.connect_ratio', '24h', 0.971, 0.003, 4210],
-  ['hotline', 'hotline.connect_ratio', '30m', 0.982, 0.012, 104], ['hotline', 'hotline.wait_p95_s', '30m', 23, 4, 0], ['elder', 'elder.calls', '1h', 112, 8, 0],
-  ['elder', 'elder.calls', 'day', 1846, 2, 0], ['elder', 'elder.sos_open', 'now', 2, 0, 0], ['elder', 'elder.sos_ack_60s_ratio', '24h', 0.986, 0.004, 70],
+  ['bus', 'bus.bunched_routes', 'now', 2, 1.4, 0], ['bus', 'bus.speed_kmh', '15m', 21.4, 0.8, 3],
+  ['parking', 'parking.free_ratio', 'now', 0.314, 0.03, 17321], ['parking', 'parking.full_lots', 'now', 0, 0, 0], ['parking', 'parking.filling_lots', 'now', 3, 1.5, 0], ['parking', 'parking.payment_failure_ratio', '1h', 0.008, 0.004, 900],
+  ['hotline', 'hotline.calls', '1h', 214, 12, 0], ['hotline', 'hotline.connect_ratio', '24h', 0.971, 0.003, 4210], ['hotline', 'hotline.connect_ratio', '30m', 0.982, 0.012, 104],
+  ['hotline', 'hotline.wait_mean_s', '30m', 9, 3, 0], ['hotline', 'hotline.on_time_close_ratio', '24h', 0.984, 0.004, 1210], ['hotline', 'hotline.urge_ratio', 'now', 0.083, 0.006, 2410],
+  ['elder', 'elder.calls', '1h', 112, 8, 0], ['elder', 'elder.sos_unacknowledged', 'now', 0, 0, 0], ['elder', 'elder.sos_ack_60s_ratio', '24h', 0.986, 0.004, 70], ['elder', 'elder.sos_ack_60s_ratio', 'day', 0.986, 0, 41], ['elder', 'elder.door_p90_s', '1h', 2280, 240, 0],
 ];
 const NAMES = {
   'bus.online_ratio': ['公交在线率', '%', '近 3 分钟有有效定位的车辆 ÷ 在册车辆'],
   'bus.on_time_ratio': ['公交准点率', '%', '早到不超过 60 秒、晚到不超过 300 秒的发车数 ÷ 有时刻的发车数（有时间点的只计时间点）'],
+  'hotline.urge_ratio': ['催办率', '%', '在办工单中被催办过的 ÷ 在办工单'],
   'bus.speed_kmh': ['平均车速', 'km/h', '相邻定位之间的路程之和 ÷ 时间之和'],
 };
 
@@ -57,6 +59,8 @@ function quarters() {
 export class City {
   #feeds = new Map(['bus', 'parking', 'hotline', 'elder'].map((name) => [name, { running: true, lastMs: Date.now(), seed: name.length * 7 }]));
   #trouble = false;
+  /** The longest names and the largest figures that a city may come to. */
+  #big = false;
   #stalledFromMs = null;
   #random = random(20261120);
   #changed = new Set();
@@ -79,7 +83,8 @@ export class City {
 
   mode(name) {
     const now = Date.now();
-    this.#trouble = name === 'trouble';
+    this.#trouble = name === 'trouble' || name === 'big';
+    this.#big = name === 'big';
     this.#stalledFromMs = name === 'lost' ? now + 3000 : null;
     for (const stream of this.#feeds.keys()) this.feed(stream, true);
     if (name === 'trouble') this.feed('hotline', false, now - 360_000);
@@ -144,8 +149,11 @@ export class City {
     const wave = Math.sin(t * 2.1 + metric.length) * 0.5 + Math.sin(t * 7.3 + span.length) * 0.3 + Math.sin(t * 31 + usual) * 0.2;
     let value = usual + swing * wave;
     if (this.#trouble && metric === 'bus.on_time_ratio') value -= 0.023;
-    if (metric === 'parking.free_spaces') value = this.#lotSum((lot) => lot.capacity - this.#occupied(lot)) + swing * (wave - 0.4);
-    const whole = metric.includes('calls') || metric.includes('violations') || metric.includes('spaces');
+    if (this.#trouble && metric === 'bus.bunched_routes') value += 3;
+    if (metric === 'parking.free_ratio') value = this.#lotSum((lot) => lot.capacity - this.#occupied(lot)) / this.#lotSum((lot) => lot.capacity) + (swing / 3) * (wave - 0.4);
+    if (metric === 'parking.full_lots') value = this.#lotSum((lot) => (this.#occupied(lot) >= lot.capacity ? 1 : 0));
+    if (this.#big) value = metric.endsWith('ratio') ? 1 : metric.includes('calls') ? 8888 : metric.endsWith('_s') ? 5940 : metric.includes('kmh') ? 88.8 : 188;
+    const whole = metric.includes('calls') || metric.includes('lots') || metric.includes('routes');
     return whole ? Math.max(0, Math.round(value)) : metric.endsWith('ratio') ? Math.min(1, value) : value;
   }
 
@@ -155,12 +163,12 @@ export class City {
   #row(figure, ms, level = 'city', key = 'city', factor = 1) {
     const [stream, metric, span, , , den] = figure;
     const ratio = metric.endsWith('ratio');
-    const value = metric === 'elder.sos_open' ? this.sos(ms).length : this.#value(figure, ms) * factor;
+    const value = metric === 'elder.sos_unacknowledged' ? this.sos(ms).filter((one) => one.state === 'open').length : this.#value(figure, ms) * factor;
     const denominator = ratio ? Math.round(den * (level === 'city' ? 1 : 0.2)) || 1 : 1;
     return {
       stream, metric, level, key, span,
       window_start: iso(ms - (span === '1h' ? H : 0)), window_end: iso(ms),
-      value, numerator: ratio ? Math.round(value * denominator) : value, denominator, n: ratio ? denominator : 60,
+      value, numerator: ratio ? Math.round(value * denominator) : value, denominator, n: ratio ? denominator : metric === 'bus.bunched_routes' ? 98 : 60,
       is_final: false, revision: String(ms), watermark: iso(this.#feeds.get(stream).lastMs - 2000),
     };
   }
@@ -175,6 +183,7 @@ export class City {
       if (['bus.speed_kmh', 'hotline.calls'].includes(figure[1])) {
         [...DISTRICTS, ...(figure[0] === 'hotline' ? ZONES : ['经开区', '高新区'])].forEach((key, i) => rows.push(figure[0] === 'hotline' ? { ...this.#row(figure, ms, 'district', key), value: [74, 38, 35, 24, 31, 27, 9][i], numerator: [74, 38, 35, 24, 31, 27, 9][i] } : this.#row(figure, ms, 'district', key, 0.9 + i * 0.05)));
       }
+      if (figure[1] === 'bus.on_time_ratio' && figure[2] === '1h') ['环翠区', '高新区', '经开区', '文登区', '荣成市', '乳山市', '临港区'].forEach((key, i) => rows.push(this.#row(figure, ms, 'district', key, 0.96 + i * 0.007)));
       if (figure[0] === 'bus') ['12 路', 'K7 路', '3 路', '24 路', '201 路', '7 路', '16 路'].forEach((key, i) => rows.push(this.#row(figure, ms, 'route', key, 0.84 + i * 0.02)));
     }
     return rows;
@@ -192,7 +201,8 @@ export class City {
 
   sos(now) {
     const list = this.baseSos.map(({ agoMs, ...sos }) => ({ ...sos, raised: iso(this.startMs - agoMs) }));
-    if (this.#trouble) list[1] = { ...list[1], state: 'open', raised: iso(this.sosFromMs - 126_000) };
+    if (this.#trouble) list[1] = { ...list[1], state: 'open', raised: iso(this.sosFromMs - (this.#big ? 86_000_000 : 126_000)) };
+    if (this.#big) list[1].street = '初村镇旅游度假区街道';
     return list.filter((sos) => Date.parse(sos.raised) <= now);
   }
 
@@ -202,9 +212,36 @@ export class City {
       const feed = this.#feeds.get(figure[0]);
       const end = Math.floor((feed.running ? now : feed.lastMs) / 60_000) * 60_000;
       const count = onlyLast ? 1 : 72;
-      result[`${figure[1]}|city|city|${figure[2]}`] = Array.from({ length: count }, (_, i) => end - (count - 1 - i) * 200_000).map((t) => [t, figure[1] === 'elder.sos_open' ? Math.max(0, Math.round(1.4 + Math.sin(t / H))) : this.#value(figure, t)]);
+      result[`${figure[1]}|city|city|${figure[2]}`] = Array.from({ length: count }, (_, i) => end - (count - 1 - i) * 200_000).map((t) => [t, figure[1] === 'elder.sos_unacknowledged' ? Math.max(0, Math.round(1.4 + Math.sin(t / H))) : this.#value(figure, t)]);
     }
     return result;
+  }
+
+  /** Of the middle of each figure's swing, with the days' width around it. */
+  usual(now) {
+    const end = Math.floor(now / 600_000) * 600_000;
+    const of = (figure) => Array.from({ length: 27 }, (_, i) => end - (24 - i) * 600_000).map((t) => this.usualAt(figure, t));
+    const shown = FIGURES.filter(([, metric, span]) => span !== 'day' && !/lots|routes|unacknowledged/.test(metric));
+    return Object.fromEntries(shown.map((figure) => [`${figure[1]}|city|city|${figure[2]}`, { days: 28, points: of(figure) }]));
+  }
+
+  usualAt([, metric, , usual, swing], t) {
+    const middle = (metric === 'parking.free_ratio' ? 0.33 : usual) + swing * 0.3 * Math.sin(t / H);
+    return [t, middle - 0.8 * swing, middle, middle + 0.8 * swing];
+  }
+
+  usualOf(query) {
+    const figure = FIGURES.find((f) => f[1] === query.get('metric') && f[2] === query.get('span'));
+    if (!figure) return { days: 0, points: [] };
+    const step = Number(query.get('every') ?? 1800) * 1000;
+    const [from, to] = [Math.floor(Date.parse(query.get('from')) / step) * step, Date.parse(query.get('to'))];
+    return { days: 28, points: Array.from({ length: Math.floor((to - from) / step) + 1 }, (_, i) => this.usualAt(figure, from + i * step)) };
+  }
+
+  /** More where more people live; and one street that has lost its heating. */
+  orders() {
+    const streets = TOWNS.map(([lon, lat, weight], i) => ({ name: `街道${i + 1}`, lon, lat, orders: Math.round(weight * (i % 3 ? 1.6 : 2.6)) }));
+    return { total: streets.reduce((sum, street) => sum + street.orders, 0), streets, categories: this.#big ? [['物业管理与供热', 3888], ['市容环境卫生', 2188], ['交通运输', 1488]] : [['供暖', 38], ['物业', 21], ['噪声', 14]] };
   }
 
   vehiclesOf(now) {
@@ -219,7 +256,10 @@ export class City {
 
   breaches(now) {
     if (!this.#trouble) return [];
-    return [{ metric: 'bus.on_time_ratio', level: 'city', key: 'city', span: '1h', severity: 'warning', opened_at: iso(now - 840_000), closed_at: null, value: 0.938, threshold: 0.95 }];
+    return [{ metric: 'bus.on_time_ratio', level: 'city', key: 'city', span: '1h', severity: 'warning', opened_at: iso(now - 840_000), closed_at: null, value: 0.938, worst: 0.935, threshold: 0.95, id: 'b1', owner: '公交集团调度中心', action: '看线路排行：是全网拥堵还是个别线路，必要时加发区间车。' },
+      { metric: 'bus.bunching_ratio', level: 'route', key: '12', span: '30m', severity: 'warning', opened_at: iso(now - 480_000), closed_at: null, value: 0.34, worst: 0.36, threshold: 0.1, id: 'b2', owner: '公交集团调度中心', action: '通知首末站调整发车间隔，前车加速或后车缓行。' },
+      { metric: 'parking.occupancy_ratio', level: 'lot', key: 'P3', span: '15m', severity: 'warning', opened_at: iso(now - 1_080_000), closed_at: null, value: 0.99, worst: 1, threshold: 0.98, id: 'b3', owner: '智慧停车运营方', action: '在诱导屏提示已满，分流到相邻车场。' },
+      { metric: 'hotline.wait_mean_s', level: 'city', key: 'city', span: '30m', severity: 'warning', opened_at: iso(now - 9_000_000), closed_at: iso(now - 6_600_000), value: 34, worst: 51, threshold: 30, id: 'b4', owner: '12345 热线办', action: '增开坐席。' }];
   }
 
   snapshot(now) {
@@ -227,7 +267,7 @@ export class City {
     return {
       server_time: iso(now), build: this.build,
       city: { name: '威海', title: '一屏观全城', zone: 'Asia/Shanghai', approval: '', fleet: 1400, mm_per_px: 1.25, distance_m: this.distanceM, bounds: BOUNDS, core: CORE, districts: DISTRICTS, zones: ZONES },
-      streams: this.streams(now), metrics: this.metrics(now), breaches: this.breaches(now), vehicles: this.vehiclesOf(now), lots: this.lotsOf(), sos: this.sos(now), spark: this.spark(now),
+      streams: this.streams(now), metrics: this.metrics(now), breaches: this.breaches(now), vehicles: this.vehiclesOf(now), lots: this.lotsOf(), sos: this.sos(now), sos_live: true, orders: this.orders(), usual: this.usual(now), spark: this.spark(now),
     };
   }
 
@@ -241,7 +281,8 @@ export class City {
     return FIGURES.map(([stream, metric]) => metric).filter((m, i, all) => all.indexOf(m) === i).map((id) => {
       const [name_zh, unit, formula_zh] = NAMES[id] ?? [id, '', '（演示目录：此项未写口径）'];
       const thresholds = id.endsWith('_ratio') ? [{ severity: 'w', when: '<', limit: 0.95, source: 'set' }] : [];
-      return { id, stream: id.split('.')[0], name_zh, unit, formula: formula_zh, formula_zh, thresholds, levels: ['city'], spans: FIGURES.filter((f) => f[1] === id).map((f) => f[2]), min_n: 5 };
+      const kind = id.endsWith('_ratio') ? 'ratio' : id.endsWith('_s') ? 's' : unit;
+      return { id, stream: id.split('.')[0], name_zh, unit: kind, higher_is: /(online|on_time|connect|close|ack_60s|free)_/.test(id) ? 'better' : 'worse', formula: formula_zh, formula_zh, thresholds, levels: id.startsWith('bus.') ? ['city', 'route', 'district'] : ['city', 'district'], spans: FIGURES.filter((f) => f[1] === id).map((f) => f[2]), min_n: 5 };
     });
   }
 

@@ -1,7 +1,10 @@
 // A stand-in for the wall's server: serves the built page and an invented city in the API's shapes, so that the page can
 // be looked at, and tested, in every state without the rest of the system.
 //
-//   node mock-server.mjs [--port 8099] [--mode normal|trouble|silent|lost] [--dist DIR] [--outline FILE] [--expected 10] [--distance 10]
+//   node mock-server.mjs [--port 8099] [--mode normal|trouble|silent|lost|big] [--dist DIR] [--page URL] [--outline FILE] [--expected 10]
+//                        [--distance 10] [--every 1000]
+//
+// --page takes the page's files from a running wall instead of a folder; --every is the time between two deltas, in ms.
 //
 // POST /mock/mode/NAME changes the mode; POST /demo/feeds/STREAM/stop and /start stop and start a feed.
 
@@ -21,11 +24,13 @@ const { values: options } = parseArgs({
     outline: { type: 'string', default: join(here, '../../deploy/cities/weihai/districts.geojson') },
     expected: { type: 'string', default: '10' },
     distance: { type: 'string', default: '10' },
+    page: { type: 'string' },
+    every: { type: 'string', default: '1000' },
   },
 });
 
 const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.woff2': 'font/woff2', '.txt': 'text/plain' };
-const build = existsSync(join(options.dist, 'build.txt')) ? readFileSync(join(options.dist, 'build.txt'), 'utf8').trim() : 'none';
+const build = options.page ? (await (await fetch(new URL('build.txt', options.page))).text()).trim() : existsSync(join(options.dist, 'build.txt')) ? readFileSync(join(options.dist, 'build.txt'), 'utf8').trim() : 'none';
 const city = new City({ build, expectedS: Number(options.expected), distanceM: Number(options.distance), outline: existsSync(options.outline) ? JSON.parse(readFileSync(options.outline, 'utf8')) : null });
 city.mode(options.mode);
 
@@ -43,7 +48,7 @@ setInterval(() => {
   city.advance(Date.now());
   if (city.stalled) return;
   for (const response of streams) send(response, 'delta', city.delta(Date.now()));
-}, 1000);
+}, Number(options.every));
 setInterval(() => {
   if (city.stalled) return;
   for (const response of streams) send(response, 'heartbeat', { server_time: new Date().toISOString() });
@@ -53,7 +58,12 @@ function json(response, body, status = 200) {
   response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
 }
 
-function file(response, path) {
+async function file(response, path) {
+  if (options.page) {
+    const answer = await fetch(new URL(path.slice(1), options.page)).catch(() => null);
+    if (!answer?.ok) return response.writeHead(404).end();
+    return response.writeHead(200, { 'content-type': answer.headers.get('content-type') ?? 'application/octet-stream' }).end(Buffer.from(await answer.arrayBuffer()));
+  }
   const name = normalize(path === '/' ? '/index.html' : path);
   const full = join(options.dist, name);
   if (!full.startsWith(options.dist) || !existsSync(full) || !statSync(full).isFile()) return response.writeHead(404).end();
@@ -80,6 +90,7 @@ const server = createServer((request, response) => {
   if (url.pathname === '/api/outline') return json(response, city.outline);
   if (url.pathname === '/api/catalogue') return json(response, { metrics: city.catalogue() });
   if (url.pathname === '/api/metrics') return json(response, { rows: city.history(url.searchParams) });
+  if (url.pathname === '/api/usual') return json(response, city.usualOf(url.searchParams));
   if (url.pathname === '/mock/heartbeats') return json(response, heartbeats);
   if (url.pathname === '/api/stream') {
     response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
@@ -89,6 +100,6 @@ const server = createServer((request, response) => {
     response.on('close', () => streams.delete(response));
     return;
   }
-  file(response, url.pathname);
+  void file(response, url.pathname);
 });
 server.listen(Number(options.port), '127.0.0.1', () => console.log(`http://127.0.0.1:${server.address().port}/`));

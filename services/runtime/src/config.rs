@@ -78,6 +78,12 @@ pub struct ClickHouse {
 #[serde(default, deny_unknown_fields)]
 pub struct Wall {
     pub listen: SocketAddr,
+    /// The token that readers bring where `listen` is beyond loopback; absent: `data_dir/wall-token`, made at the first start.
+    pub token_file: Option<PathBuf>,
+    /// Visitors are in the room: no screen is told where an SOS case is.
+    pub visitors: bool,
+    /// Admin addresses of all instances of `elder` that run elsewhere: they tell open SOS cases also while ClickHouse is down.
+    pub elder: Vec<String>,
 }
 
 /// What comes in.
@@ -293,6 +299,12 @@ impl Config {
     pub fn tokens_path(&self) -> PathBuf {
         self.gateway.tokens.clone().unwrap_or_else(|| self.data_dir.0.join("tokens.toml"))
     }
+
+    /// The file of the token that the wall's readers bring; None where everybody may read, which is on loopback.
+    pub fn wall_token_file(&self) -> Option<PathBuf> {
+        let beyond = !self.wall.listen.ip().is_loopback();
+        self.wall.token_file.clone().or_else(|| beyond.then(|| self.data_dir.0.join("wall-token")))
+    }
 }
 
 impl Streams {
@@ -344,7 +356,7 @@ impl Default for ClickHouse {
 
 impl Default for Wall {
     fn default() -> Self {
-        Self { listen: local(8080) }
+        Self { listen: local(8080), token_file: None, visitors: false, elder: Vec::new() }
     }
 }
 

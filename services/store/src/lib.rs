@@ -22,6 +22,7 @@ pub mod libchdb;
 mod migrate;
 mod read;
 mod rows;
+mod wall;
 mod watch;
 mod write;
 
@@ -33,4 +34,5 @@ pub use rows::{
     Batch, ConfigRow, DerivedDef, ExpectedSource, GenerationRow, HealedRow, LateRow, LatestMark, LatestMetricRow,
     LiveRow, MetricConstant, MetricDef, MetricKind, MetricRow, RejectRow, SourceRow, StatusRow,
 };
+pub use wall::{OrderCount, UsualPoint};
 pub use watch::{BreachRow, FinalFigure, WatchState};

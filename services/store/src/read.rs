@@ -46,6 +46,8 @@ pub struct MetricFilter {
     pub from_ms: Option<i64>,
     /// window_end <.
     pub to_ms: Option<i64>,
+    /// Only windows that end at multiples of so many ms: a long history in few rows, each of them exact.
+    pub every_ms: Option<i64>,
     /// At most so many rows, the newest; default 10,000.
     pub limit: Option<u32>,
 }
@@ -127,6 +129,8 @@ pub struct Breach {
     pub action: String,
 }
 
+/// The year 2200: no window ends later.
+const FAR_MS: i64 = 7_258_118_400_000;
 /// Rows of an answer when a [`MetricFilter`] doesn't say.
 const DEFAULT_LIMIT: u32 = 10_000;
 
@@ -158,6 +162,9 @@ impl Store {
                 sql += &format!(" AND window_end {sign} fromUnixTimestamp64Milli(?, 'UTC')");
             }
         }
+        if filter.every_ms.is_some() {
+            sql += " AND toUnixTimestamp64Milli(window_end) % ? = 0";
+        }
         sql += " ORDER BY window_end DESC, metric, level, key, span LIMIT ?";
         let mut query = self.bounded(&sql);
         for text in texts.into_iter().filter_map(|(_, text)| text.as_deref()) {
@@ -165,6 +172,9 @@ impl Store {
         }
         for time in times.into_iter().filter_map(|(_, time)| time) {
             query = query.bind(time);
+        }
+        if let Some(every) = filter.every_ms {
+            query = query.bind(every.max(1));
         }
         let mut rows: Vec<MetricValue> = self.answer(query.bind(filter.limit.unwrap_or(DEFAULT_LIMIT))).await?;
         rows.reverse();
@@ -204,19 +214,22 @@ impl Store {
     }
 
     /// City-level figures since a time: final rows, thinned to at most 72 points each (the last of equal slices of time), oldest first.
-    pub async fn spark(&self, since_ms: i64) -> Result<Vec<SparkPoint>> {
+    /// `until`: none that ends after it.
+    pub async fn spark(&self, since_ms: i64, until_ms: Option<i64>) -> Result<Vec<SparkPoint>> {
         let sql =
             "SELECT metric, key, span, max(f.window_end) AS window_end, argMax(tuple(f.value), f.window_end).1 AS value
             FROM (
                 SELECT metric, key, span, window_end, value,
                     max(window_end) OVER (PARTITION BY metric, key, span) AS newest
                 FROM city.metrics
-                WHERE level = 'city' AND is_final AND window_end >= fromUnixTimestamp64Milli(?, 'UTC')) AS f
+                WHERE level = 'city' AND is_final AND window_end >= fromUnixTimestamp64Milli(?, 'UTC')
+                    AND window_end <= fromUnixTimestamp64Milli(?, 'UTC')) AS f
             GROUP BY metric, key, span, least(71, intDiv(
                 72 * (toUnixTimestamp64Milli(f.window_end) - ?),
                 greatest(72, toUnixTimestamp64Milli(newest) - ?)))
             ORDER BY metric, key, span, window_end";
-        self.answer(self.bounded(sql).bind(since_ms).bind(since_ms).bind(since_ms)).await
+        let query = self.bounded(sql).bind(since_ms).bind(until_ms.unwrap_or(FAR_MS)).bind(since_ms).bind(since_ms);
+        self.answer(query).await
     }
 
     /// Open breaches, and those closed within the last day.

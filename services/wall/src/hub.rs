@@ -136,7 +136,7 @@ impl Snapshot {
 }
 
 /// One event as it goes over the wire. JSON without line breaks is one `data` line.
-fn frame(event: &str, id: &str, body: &[u8]) -> Bytes {
+pub(crate) fn frame(event: &str, id: &str, body: &[u8]) -> Bytes {
     let mut frame = format!("id: {id}\nevent: {event}\ndata: ").into_bytes();
     frame.extend_from_slice(body);
     frame.extend_from_slice(b"\n\n");

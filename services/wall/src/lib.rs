@@ -9,22 +9,29 @@
 //! | `profile` | joined with the city's profile |
 //! | `freshness` | how fresh a stream is, by its sources (I10) |
 //! | `view` | one moment, whole or as changes, in JSON |
+//! | `usual` | what is usual at this hour |
 //! | `hub` | moment after moment, to all screens |
-//! | `screen`, `api`, `page` | HTTP: one screen's events; questions; the page's files |
+//! | `replay` | a past day, for one screen of its own |
+//! | `elder` | open SOS cases, from the service that knows them |
+//! | `screen`, `api`, `page`, `access` | HTTP: one screen's events; questions; the page's files; who may read |
 //! | `gauges` | figures about the wall itself |
 //!
 //! It must not know events, windows or the log: what it shows is what the store says.
 
+pub mod access;
 mod api;
+pub mod elder;
 mod freshness;
 mod gauges;
 mod hub;
 mod page;
 mod poll;
 mod profile;
+mod replay;
 mod screen;
 pub mod source;
 mod store;
+mod usual;
 mod view;
 
 use std::sync::Arc;
@@ -46,16 +53,20 @@ use crate::hub::Hub;
 use crate::poll::Poller;
 use crate::profile::Profile;
 use crate::view::Known;
-pub use source::Source;
+pub use source::{Cases, Source};
 
 /// Questions about history that run at the same time.
 const DESKS: usize = 4;
+/// Screens that replay at the same time: each asks the store for itself.
+const REPLAYS: usize = 4;
 /// A store that is there answers by then; one that is not must not keep the page from coming up.
 const FIRST_ANSWERS: Duration = Duration::from_secs(2);
 
 /// What the wall is built from.
 pub struct WallDeps {
     pub source: Arc<dyn Source>,
+    /// Where `elder` itself tells its open cases; None leaves them to the store.
+    pub cases: Option<Arc<dyn Cases>>,
     pub city: Arc<City>,
     pub catalogue: Arc<Catalogue>,
     pub metrics: Registry,
@@ -74,6 +85,8 @@ pub struct WallOptions {
     pub max_screens: usize,
     /// Visitors are in the room: where an SOS case is is not shown.
     pub visitors: bool,
+    /// Who reads has to bring it; None lets everybody read, which is for loopback only.
+    pub token: Option<access::Token>,
 }
 
 impl Default for WallOptions {
@@ -85,18 +98,21 @@ impl Default for WallOptions {
             spark_every: Duration::from_secs(60),
             max_screens: 256,
             visitors: false,
+            token: None,
         }
     }
 }
 
 /// Serves the wall until `cancel`; open streams end then. Fails only where the wall can't be served at all: a store that does not answer is shown, not fatal.
 pub async fn serve(listener: TcpListener, deps: WallDeps, cancel: CancellationToken) -> anyhow::Result<()> {
-    let WallDeps { source, city, catalogue, metrics, options } = deps;
+    let WallDeps { source, cases, city, catalogue, metrics, options } = deps;
     let gauges = Arc::new(Gauges::new(&metrics).context("the wall's metrics")?);
     let profile = Arc::new(Profile::new(city));
     let (known, mut newest) = watch::channel(Known::default());
     let poller = Poller {
         source: Arc::clone(&source),
+        cases,
+        stored_cases: std::sync::Mutex::default(),
         profile: Arc::clone(&profile),
         gauges: Arc::clone(&gauges),
         options: options.clone(),
@@ -114,13 +130,17 @@ pub async fn serve(listener: TcpListener, deps: WallDeps, cancel: CancellationTo
     }
     let first = newest.borrow_and_update().clone();
     let wall = Arc::new(Wall {
-        hub: Hub::new(page::build(), profile.about(), first, now()),
+        hub: Hub::new(page::build(), profile.about(options.visitors), first, now()),
         source,
+        profile: Arc::clone(&profile),
         gauges,
         catalogue: serde_json::json!({ "metrics": catalogue.entries }),
         outline: profile.outline(),
         screens: Arc::new(Semaphore::new(options.max_screens)),
         desks: Semaphore::new(DESKS),
+        replays: Arc::new(Semaphore::new(REPLAYS)),
+        tick: options.tick,
+        token: options.token.clone(),
         query_timeout: options.query_timeout,
         cancel: cancel.clone(),
     });

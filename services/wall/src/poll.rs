@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -12,27 +12,35 @@ use yiping_event::TimeMs;
 
 use crate::gauges::Gauges;
 use crate::profile::Profile;
-use crate::source::{Metric, Source, Vehicle};
+use crate::source::{Cases, Metric, Sos, Source, UsualQuery, Vehicle};
+use crate::usual;
 use crate::view::{Known, MetricKey, StoreView};
 use crate::{WallOptions, now};
 
 /// What changes every second; all other levels are told every ten seconds (I10), and there are very many of them.
 const EVERY_TICK: [&str; 2] = ["city", "district"];
 const ALL_EVERY: u32 = 10;
-const SPARK_SPAN_MS: i64 = 4 * 3600 * 1000;
+pub(crate) const SPARK_SPAN_MS: i64 = 4 * 3600 * 1000;
+/// Older open orders are a backlog, and say nothing of where trouble is today.
+const ORDERS_SPAN_MS: i64 = 24 * 3600 * 1000;
+/// `elder` answers from memory; who takes longer is not there.
+const CASES_PATIENCE: Duration = Duration::from_secs(2);
 
 pub(crate) struct Poller {
     pub source: Arc<dyn Source>,
+    pub cases: Option<Arc<dyn Cases>>,
     pub profile: Arc<Profile>,
     pub gauges: Arc<Gauges>,
     pub options: WallOptions,
     pub known: watch::Sender<Known>,
+    /// The cases of the store's last answer; None where it did not answer.
+    pub stored_cases: Mutex<Option<Vec<Sos>>>,
 }
 
 impl Poller {
     /// Never returns.
     pub async fn run(self) {
-        tokio::join!(self.moments(), self.courses());
+        tokio::join!(self.moments(), self.courses(), self.habits(), self.calls_for_help());
     }
 
     async fn moments(&self) {
@@ -42,7 +50,69 @@ impl Poller {
         for tick in (0..ALL_EVERY).cycle() {
             every.tick().await;
             let known = self.ask(tick == 0).await;
-            self.known.send_modify(|kept| *kept = Known { spark: Arc::clone(&kept.spark), ..known });
+            self.known.send_modify(|kept| {
+                let (spark, usual) = (Arc::clone(&kept.spark), Arc::clone(&kept.usual));
+                // Cases that came from `elder` meanwhile are newer than the store's.
+                let (sos, sos_live) =
+                    if kept.sos_live { (Arc::clone(&kept.sos), true) } else { (Arc::clone(&known.sos), false) };
+                *kept = Known { spark, usual, sos, sos_live, ..known }
+            });
+        }
+    }
+
+    /// Open SOS cases, from `elder` itself: they wait for no question to the store (I9).
+    async fn calls_for_help(&self) {
+        let Some(cases) = &self.cases else { return std::future::pending().await };
+        let mut every = tokio::time::interval(self.options.tick);
+        every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            every.tick().await;
+            let answer = match tokio::time::timeout(CASES_PATIENCE, cases.open()).await {
+                Ok(Ok(open)) => Some(open),
+                Ok(Err(error)) => {
+                    tracing::debug!(error = format!("{error:#}"), "elder does not tell its open cases");
+                    None
+                }
+                Err(_) => None,
+            };
+            let Some(answer) = answer else {
+                // From here on the store's answers stand; until there is one, what is shown stays.
+                self.known.send_if_modified(|kept| std::mem::take(&mut kept.sos_live));
+                continue;
+            };
+            // What the store has and `elder` has not: closed a moment ago, or `elder` has only just started. Shown until both agree.
+            let stored = self.stored_cases.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let cases = together(answer, stored);
+            let views = Arc::new(self.profile.open_cases(cases, self.options.visitors));
+            self.known.send_if_modified(|kept| {
+                let changed = !kept.sos_live || kept.sos != views;
+                kept.sos_live = true;
+                if changed {
+                    kept.sos = views;
+                }
+                changed
+            });
+        }
+    }
+
+    /// What is usual at this hour: asked a few times an hour, for it is made of four weeks.
+    async fn habits(&self) {
+        loop {
+            let query = UsualQuery {
+                metrics: usual::ON_THE_WALL.map(str::to_owned).to_vec(),
+                level: "city".to_owned(),
+                key: "city".to_owned(),
+                ends: usual::slots(now()),
+            };
+            let answer = self.answer("usual", self.source.usual(&query)).await;
+            let pause = if answer.is_some() { usual::EVERY } else { usual::AGAIN };
+            if let Some(points) = answer {
+                self.known.send_if_modified(|kept| {
+                    kept.usual = renewed(Some(usual::curves(points)), &kept.usual);
+                    false // told with the next figures
+                });
+            }
+            tokio::time::sleep(pause).await;
         }
     }
 
@@ -50,7 +120,7 @@ impl Poller {
     async fn courses(&self) {
         loop {
             let from = TimeMs(now().0.saturating_sub(SPARK_SPAN_MS));
-            let curves = self.answer("spark", self.source.spark(from)).await;
+            let curves = self.answer("spark", self.source.spark(from, None)).await;
             let retry = self.options.tick * 5;
             let pause = if curves.is_some() { self.options.spark_every } else { retry.min(self.options.spark_every) };
             if let Some(curves) = curves {
@@ -77,6 +147,12 @@ impl Poller {
             self.answer("sos", source.sos()),
             self.answer("breaches", source.breaches()),
         );
+        let orders = if all {
+            let since = TimeMs(now().0.saturating_sub(ORDERS_SPAN_MS));
+            self.answer("orders", source.orders(since)).await.map(|orders| profile.orders(orders))
+        } else {
+            None
+        };
         let metrics = metrics.map(|rows| {
             let mut rows = by_key(rows);
             if !all {
@@ -88,6 +164,7 @@ impl Poller {
         });
         let figures = metrics.is_some() && progress.is_some() && contacts.is_some();
         let ok = figures && vehicles.is_some() && lots.is_some() && sos.is_some() && breaches.is_some();
+        *self.stored_cases.lock().unwrap_or_else(PoisonError::into_inner) = sos.clone();
         Known {
             metrics: renewed(metrics, &old.metrics),
             progress: renewed(progress, &old.progress),
@@ -97,6 +174,9 @@ impl Poller {
             sos: renewed(sos.map(|cases| profile.open_cases(cases, self.options.visitors)), &old.sos),
             spark: Arc::clone(&old.spark),
             breaches: renewed(breaches, &old.breaches),
+            usual: Arc::clone(&old.usual),
+            orders: renewed(orders, &old.orders),
+            sos_live: old.sos_live,
             store: self.judged(old.store, ok),
         }
     }
@@ -134,6 +214,16 @@ fn renewed<T: PartialEq>(answer: Option<T>, old: &Arc<T>) -> Arc<T> {
         Some(new) if new != **old => Arc::new(new),
         _ => Arc::clone(old),
     }
+}
+
+/// What `elder` says of a case stands; what it does not name comes from the store, where that answers.
+fn together(mut cases: Vec<Sos>, stored: Option<Vec<Sos>>) -> Vec<Sos> {
+    for case in stored.unwrap_or_default() {
+        if !cases.iter().any(|known| known.case == case.case) {
+            cases.push(case);
+        }
+    }
+    cases
 }
 
 fn by_key(rows: Vec<Metric>) -> BTreeMap<MetricKey, Metric> {

@@ -7,8 +7,11 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use yiping_city::City;
 
-use crate::source::{Lot, Sos};
-use crate::view::{LotView, SosView};
+use crate::source::{Lot, Orders, Sos};
+use crate::view::{LotView, OrdersView, SosView, StreetView};
+
+/// So many categories are named beside the heat.
+const CATEGORIES: usize = 3;
 
 pub(crate) struct Profile {
     city: Arc<City>,
@@ -20,13 +23,14 @@ impl Profile {
     }
 
     /// The snapshot's member `city`.
-    pub fn about(&self) -> Value {
+    pub fn about(&self, visitors: bool) -> Value {
         let city = &self.city;
         json!({
             "name": city.name,
             "title": city.title,
             "zone": city.zone.iana_name().unwrap_or("UTC"),
             "approval": city.approval_number,
+            "visitors": visitors,
             "fleet": city.fleet,
             "mm_per_px": city.wall.mm_per_px,
             "distance_m": city.wall.distance_m,
@@ -66,6 +70,28 @@ impl Profile {
             Some((view.lot_id.clone(), view))
         };
         lots.into_iter().filter_map(placed).collect()
+    }
+
+    /// Open orders by street, at the street's centre; those of no known street only in the sums.
+    pub fn orders(&self, orders: Vec<Orders>) -> OrdersView {
+        let mut streets: BTreeMap<String, u64> = BTreeMap::new();
+        let mut categories: BTreeMap<String, u64> = BTreeMap::new();
+        let mut total = 0;
+        for order in orders {
+            total += order.orders;
+            if !order.category.is_empty() {
+                *categories.entry(order.category).or_default() += order.orders;
+            }
+            *streets.entry(order.street).or_default() += order.orders;
+        }
+        let placed = |(name, orders): (String, u64)| {
+            let street = self.city.street(&name)?;
+            Some(StreetView { lon: street.lon, lat: street.lat, name, orders })
+        };
+        let mut categories: Vec<(String, u64)> = categories.into_iter().collect();
+        categories.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        categories.truncate(CATEGORIES);
+        OrdersView { total, streets: streets.into_iter().filter_map(placed).collect(), categories }
     }
 
     /// Open cases, the oldest first, at the centre of their street (I11); for visitors without a place.

@@ -111,6 +111,38 @@ pub struct Spark {
     pub points: Vec<(TimeMs, Option<f64>)>,
 }
 
+/// What a figure was at one time of day on the days before (常时).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Usual {
+    pub metric: String,
+    pub span: String,
+    pub at: TimeMs,
+    /// A tenth of the days was lower, a tenth higher.
+    pub low: f64,
+    pub median: f64,
+    pub high: f64,
+    /// Days that had the figure.
+    pub days: u64,
+}
+
+/// Of which figures it is asked what is usual, and at which window ends (within one day).
+#[derive(Debug, Clone, PartialEq)]
+pub struct UsualQuery {
+    pub metrics: Vec<String>,
+    pub level: String,
+    pub key: String,
+    pub ends: Vec<TimeMs>,
+}
+
+/// Open orders of one place and category; what is not known is ''.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Orders {
+    pub district: String,
+    pub street: String,
+    pub category: String,
+    pub orders: u64,
+}
+
 /// Which rows of `city.metrics` a person at the desk wants to see. Ends are on `window_end`: from `from` on, before `to`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HistoryQuery {
@@ -121,6 +153,8 @@ pub struct HistoryQuery {
     pub span: Option<String>,
     pub from: TimeMs,
     pub to: TimeMs,
+    /// Only windows that end at multiples of so many ms.
+    pub every_ms: Option<i64>,
     /// The newest ones, where there are more.
     pub max_rows: u32,
 }
@@ -135,10 +169,24 @@ pub trait Source: Send + Sync {
     async fn vehicles(&self) -> anyhow::Result<Vec<Vehicle>>;
     async fn lots(&self) -> anyhow::Result<Vec<Lot>>;
     async fn sos(&self) -> anyhow::Result<Vec<Sos>>;
-    /// City-level figures since `from`, at most 72 points each, oldest first.
-    async fn spark(&self, from: TimeMs) -> anyhow::Result<Vec<Spark>>;
+    /// City-level figures since `from`, and none that end after `until`; at most 72 points each, oldest first.
+    async fn spark(&self, from: TimeMs, until: Option<TimeMs>) -> anyhow::Result<Vec<Spark>>;
     async fn breaches(&self) -> anyhow::Result<Vec<Breach>>;
+    /// Orders of 12345 that are open and were created since.
+    async fn orders(&self, since: TimeMs) -> anyhow::Result<Vec<Orders>>;
+    async fn usual(&self, query: &UsualQuery) -> anyhow::Result<Vec<Usual>>;
     async fn history(&self, query: &HistoryQuery) -> anyhow::Result<Vec<Metric>>;
+    /// For a replay: the newest final rows of each figure that end in (after, until], at multiples of `every_ms`, without calendar days.
+    async fn figures_past(&self, after: TimeMs, until: TimeMs, every_ms: i64) -> anyhow::Result<Vec<Metric>>;
+    /// For a replay: breaches that were open at any time between.
+    async fn breaches_past(&self, from: TimeMs, to: TimeMs) -> anyhow::Result<Vec<Breach>>;
+}
+
+/// The open SOS cases, from the service that knows them itself: an answer that needs no ClickHouse (I9).
+#[async_trait]
+pub trait Cases: Send + Sync {
+    /// All that are open. An error says that nobody knows now: then the store's answer stands.
+    async fn open(&self) -> anyhow::Result<Vec<Sos>>;
 }
 
 fn as_text<S: serde::Serializer>(value: &u64, to: S) -> Result<S::Ok, S::Error> {

@@ -8,8 +8,12 @@ use serde::Deserialize;
 use yiping_event::TimeMs;
 use yiping_store::{LiveEntity, MetricFilter, MetricValue, Store};
 
-use crate::source::{Breach, Contact, HistoryQuery, Lot, Metric, Progress, Sos, Source, Spark, Vehicle};
+use crate::source::{
+    Breach, Contact, HistoryQuery, Lot, Metric, Orders, Progress, Sos, Source, Spark, Usual, UsualQuery, Vehicle,
+};
 
+/// The levels whose figures a replay shows.
+const REPLAYED: [&str; 3] = ["city", "district", "lot"];
 /// A delay that was noted so long before the last position says nothing about it.
 const DELAY_HOLDS_MS: i64 = 3600 * 1000;
 
@@ -56,9 +60,9 @@ impl Source for Store {
         Ok(self.live("sos").await?.iter().map(sos).collect())
     }
 
-    async fn spark(&self, from: TimeMs) -> anyhow::Result<Vec<Spark>> {
+    async fn spark(&self, from: TimeMs, until: Option<TimeMs>) -> anyhow::Result<Vec<Spark>> {
         let mut curves: Vec<Spark> = Vec::new();
-        for point in Store::spark(self, from.0).await? {
+        for point in Store::spark(self, from.0, until.map(|until| until.0)).await? {
             let name = format!("{}|city|{}|{}", point.metric, point.key, point.span);
             let at = (TimeMs(point.window_end_ms), point.value.filter(|value| value.is_finite()));
             match curves.last_mut() {
@@ -70,22 +74,32 @@ impl Source for Store {
     }
 
     async fn breaches(&self) -> anyhow::Result<Vec<Breach>> {
-        let breach = |breach: yiping_store::Breach| Breach {
-            metric: breach.metric,
-            level: breach.level,
-            key: breach.key,
-            span: breach.span,
-            severity: breach.severity,
-            opened_at: TimeMs(breach.opened_at_ms),
-            closed_at: breach.closed_at_ms.map(TimeMs),
-            value: breach.value.filter(|value| value.is_finite()),
-            threshold: breach.threshold,
-            id: breach.id,
-            worst: breach.worst.filter(|value| value.is_finite()),
-            owner: breach.owner,
-            action: breach.action,
-        };
         Ok(Store::breaches(self).await?.into_iter().map(breach).collect())
+    }
+
+    async fn orders(&self, since: TimeMs) -> anyhow::Result<Vec<Orders>> {
+        let orders = |row: yiping_store::OrderCount| Orders {
+            district: row.district,
+            street: row.street,
+            category: row.category,
+            orders: row.orders,
+        };
+        Ok(self.open_orders("hotline", since.0).await?.into_iter().map(orders).collect())
+    }
+
+    async fn usual(&self, query: &UsualQuery) -> anyhow::Result<Vec<Usual>> {
+        let metrics: Vec<&str> = query.metrics.iter().map(String::as_str).collect();
+        let ends: Vec<i64> = query.ends.iter().map(|end| end.0).collect();
+        let usual = |point: yiping_store::UsualPoint| Usual {
+            metric: point.metric,
+            span: point.span,
+            at: TimeMs(point.at),
+            low: point.low,
+            median: point.median,
+            high: point.high,
+            days: point.days,
+        };
+        Ok(Store::usual(self, &metrics, &query.level, &query.key, &ends).await?.into_iter().map(usual).collect())
     }
 
     async fn history(&self, query: &HistoryQuery) -> anyhow::Result<Vec<Metric>> {
@@ -96,9 +110,37 @@ impl Source for Store {
             span: query.span.clone(),
             from_ms: Some(query.from.0),
             to_ms: Some(query.to.0),
+            every_ms: query.every_ms,
             limit: Some(query.max_rows),
         };
         Ok(self.metrics(&filter).await?.into_iter().map(metric).collect())
+    }
+
+    async fn figures_past(&self, after: TimeMs, until: TimeMs, every_ms: i64) -> anyhow::Result<Vec<Metric>> {
+        let rows = Store::figures_past(self, &REPLAYED, after.0, until.0, every_ms).await?;
+        Ok(rows.into_iter().map(metric).collect())
+    }
+
+    async fn breaches_past(&self, from: TimeMs, to: TimeMs) -> anyhow::Result<Vec<Breach>> {
+        Ok(Store::breaches_past(self, from.0, to.0).await?.into_iter().map(breach).collect())
+    }
+}
+
+fn breach(breach: yiping_store::Breach) -> Breach {
+    Breach {
+        metric: breach.metric,
+        level: breach.level,
+        key: breach.key,
+        span: breach.span,
+        severity: breach.severity,
+        opened_at: TimeMs(breach.opened_at_ms),
+        closed_at: breach.closed_at_ms.map(TimeMs),
+        value: breach.value.filter(|value| value.is_finite()),
+        threshold: breach.threshold,
+        id: breach.id,
+        worst: breach.worst.filter(|value| value.is_finite()),
+        owner: breach.owner,
+        action: breach.action,
     }
 }
 

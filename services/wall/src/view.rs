@@ -34,7 +34,40 @@ pub struct Known {
     pub sos: Arc<Vec<SosView>>,
     pub spark: Arc<BTreeMap<String, Points>>,
     pub breaches: Arc<Vec<Breach>>,
+    pub usual: Arc<UsualView>,
+    pub orders: Arc<OrdersView>,
     pub store: StoreView,
+    /// Whether the cases come from `elder` itself: they are true whatever the store says (I9).
+    pub sos_live: bool,
+}
+
+/// What is usual at this hour, by `metric|level|key|span`.
+pub type UsualView = BTreeMap<String, UsualCurve>;
+
+/// The figure of the days before, at the times of the last hours and a little ahead.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct UsualCurve {
+    /// The most days that any point is made of.
+    pub days: u64,
+    /// Time in ms, a low, the median and a high of those days, in time order.
+    pub points: Vec<(i64, f64, f64, f64)>,
+}
+
+/// Where open orders of 12345 are, by street (I11).
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct OrdersView {
+    pub total: u64,
+    pub streets: Vec<StreetView>,
+    /// The most frequent categories, most first.
+    pub categories: Vec<(String, u64)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StreetView {
+    pub name: String,
+    pub lon: f64,
+    pub lat: f64,
+    pub orders: u64,
 }
 
 /// Whether all questions were answered the last time.
@@ -100,6 +133,9 @@ impl View {
             vehicles: Vehicles { now: self.now, all: &known.vehicles },
             lots: known.lots.values().collect(),
             sos: &known.sos,
+            sos_live: known.sos_live,
+            orders: &known.orders,
+            usual: &known.usual,
             spark: known.spark.iter().map(|(name, points)| (name.as_str(), millis(points))).collect(),
         })
     }
@@ -123,6 +159,9 @@ impl View {
             vehicles: (again || moved).then_some(Vehicles { now: self.now, all: &new.vehicles }),
             lots,
             sos: (!same(&new.sos, &old.sos)).then_some(&new.sos),
+            sos_live: (new.sos_live != old.sos_live).then_some(new.sos_live),
+            orders: (!same(&new.orders, &old.orders)).then_some(&new.orders),
+            usual: (!same(&new.usual, &old.usual)).then_some(&new.usual),
             spark,
         }))
     }
@@ -142,6 +181,9 @@ struct Snapshot<'a> {
     vehicles: Vehicles<'a>,
     lots: Vec<&'a LotView>,
     sos: &'a [SosView],
+    sos_live: bool,
+    orders: &'a OrdersView,
+    usual: &'a UsualView,
     spark: Curves<'a>,
 }
 
@@ -164,6 +206,12 @@ struct Delta<'a> {
     lots: Vec<&'a LotView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     sos: Option<&'a Arc<Vec<SosView>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sos_live: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    orders: Option<&'a Arc<OrdersView>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usual: Option<&'a Arc<UsualView>>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     spark: Curves<'a>,
 }

@@ -88,6 +88,19 @@ pub struct Process {
     listeners: Listeners,
 }
 
+/// The open SOS cases of the `elder` in this process, for the wall in it.
+struct OwnCases(yiping_runner::OpenCases);
+
+#[async_trait::async_trait]
+impl yiping_wall::Cases for OwnCases {
+    async fn open(&self) -> anyhow::Result<Vec<yiping_wall::source::Sos>> {
+        let case = |case: yiping_runner::OpenCase| {
+            yiping_wall::elder::case(case.key.to_string(), case.district, case.street, case.state, &case.raised)
+        };
+        Ok(self.0.list().into_iter().map(case).collect())
+    }
+}
+
 struct ClickHouse {
     server: Option<Server>,
     writer: Store,
@@ -201,7 +214,7 @@ impl Process {
         }
         for part in parts {
             match part {
-                Part::Wall => self.start_wall(),
+                Part::Wall => self.start_wall(parts)?,
                 Part::Watch => self.start_watch()?,
                 Part::Domain(Stream::Bus) => self.start_domain::<yiping_bus::Bus>(Stream::Bus)?,
                 Part::Domain(Stream::Parking) => self.start_domain::<yiping_parking::Parking>(Stream::Parking)?,
@@ -272,16 +285,36 @@ impl Process {
         });
     }
 
-    fn start_wall(&mut self) {
-        let Some(listener) = self.listeners.wall.take() else { return };
+    fn start_wall(&mut self, parts: &[Part]) -> anyhow::Result<()> {
+        let Some(listener) = self.listeners.wall.take() else { return Ok(()) };
+        let settings = &self.config.wall;
+        // With a log of its own this process has all cases; else `elder` runs in several, and settings say where.
+        let alone = parts.contains(&Part::Domain(Stream::Elder)) && self.config.log_url().starts_with("embedded:");
+        let cases: Option<Arc<dyn yiping_wall::Cases>> = if !settings.elder.is_empty() {
+            Some(Arc::new(yiping_wall::elder::Elders::new(settings.elder.clone())?))
+        } else if alone {
+            Some(Arc::new(OwnCases(self.cases.clone())))
+        } else {
+            None
+        };
+        let token = match self.config.wall_token_file() {
+            None => None,
+            Some(file) => {
+                let token = yiping_wall::access::Token::in_file(&file)?;
+                tracing::info!(file = %file.display(), "the wall's token is in this file: open the wall once as /?token=…");
+                Some(token)
+            }
+        };
         let deps = WallDeps {
             source: Arc::new(self.clickhouse.reader.clone()),
+            cases,
             city: Arc::clone(&self.city),
             catalogue: Arc::clone(&self.catalogue),
             metrics: self.registry.clone(),
-            options: WallOptions::default(),
+            options: WallOptions { visitors: settings.visitors, token, ..WallOptions::default() },
         };
         self.life.spawn("wall", DRAIN, |cancel| yiping_wall::serve(listener, deps, cancel));
+        Ok(())
     }
 
     fn start_watch(&mut self) -> anyhow::Result<()> {

@@ -62,6 +62,9 @@ impl Config {
             Some(("kafka", rest)) if brokers(rest) => {}
             _ => faults.add("log.url", format!("{log:?} is neither embedded:DIR nor kafka://host:port,…")),
         }
+        for address in self.wall.elder.iter().filter(|address| !address.starts_with("http://")) {
+            faults.add("wall.elder", format!("{address:?} is no admin address like http://elder-1:9600"));
+        }
         let clickhouse = self.clickhouse_url();
         match clickhouse.split_once(':') {
             Some(("embedded", dir)) if !dir.is_empty() => {}

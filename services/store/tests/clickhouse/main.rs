@@ -8,6 +8,7 @@ mod latest;
 mod live;
 mod merging;
 mod server;
+mod wall;
 mod writing;
 
 use std::{
@@ -93,7 +94,7 @@ async fn until<F: Future<Output = bool>>(what: &str, mut happened: impl FnMut() 
 fn defs() -> Vec<MetricDef> {
     let streams = [
         "merge", "few", "filter", "twice", "older", "lives", "gone", "final", "old", "crash", "slots", "spark", "lack",
-        "tardy",
+        "tardy", "usual", "past",
     ];
     let def = |stream: &str, name: &str, kind, scales: (f64, f64, f64)| MetricDef {
         metric: format!("{stream}.{name}"),

@@ -16,7 +16,7 @@ async fn the_one(store: &Store, metric: &str) -> MetricValue {
     rows.remove(0)
 }
 
-async fn write(store: &Store, batch: &Batch) {
+pub(crate) async fn write(store: &Store, batch: &Batch) {
     store.write(batch, &CancellationToken::new()).await.unwrap();
 }
 
@@ -351,10 +351,14 @@ async fn a_filter_takes_what_it_names() {
         span: Some("15m".into()),
         from_ms: Some(T0 + 102 * MINUTE),
         to_ms: Some(T0 + 108 * MINUTE),
+        every_ms: None,
         limit: Some(3),
     };
     let values: Vec<f64> = store.metrics(&filter).await.unwrap().iter().filter_map(|row| row.value).collect();
     assert_eq!(values, [5.0, 6.0, 7.0], "the newest three before 108, oldest first");
+    let thinned = MetricFilter { every_ms: Some(5 * MINUTE), to_ms: None, from_ms: None, ..filter.clone() };
+    let values: Vec<f64> = store.metrics(&thinned).await.unwrap().iter().filter_map(|row| row.value).collect();
+    assert_eq!(values, [0.0, 5.0], "minutes 100 and 105, as they are");
     let none = MetricFilter { key: Some("it's nobody".into()), ..filter };
     assert_eq!(store.metrics(&none).await.unwrap(), []);
 }
@@ -367,7 +371,7 @@ async fn a_spark_has_at_most_72_points_and_ends_with_the_newest_final_one() {
     let mut batch = metrics("spark", rows);
     batch.status = vec![status("spark", 0, 1, Some(T0 + 200 * MINUTE))];
     write(&store, &batch).await;
-    let points = store.spark(T0).await.unwrap();
+    let points = store.spark(T0, None).await.unwrap();
     let counts: Vec<_> = points.iter().filter(|point| point.metric == "spark.count").collect();
     assert!((60..=72).contains(&counts.len()), "{}", counts.len());
     assert!(counts.is_sorted_by_key(|point| point.window_end_ms));

@@ -211,14 +211,14 @@ async fn a_store_that_comes_back_is_told_too() {
 }
 
 #[tokio::test]
-async fn a_hundred_screens_share_one_set_of_questions() {
+async fn two_hundred_screens_share_one_set_of_questions_and_none_is_behind() {
     let store = Memory::of(some_city());
     let wall = Wall::up(store.clone(), fast()).await;
     let mut screens = Vec::new();
-    for _ in 0..100 {
+    for _ in 0..200 {
         screens.push(wall.screen(None).await);
     }
-    wall.until("a hundred screens listen", || wall.gauge("yiping_wall_screens") == Some(100.0)).await;
+    wall.until("two hundred screens listen", || wall.gauge("yiping_wall_screens") == Some(200.0)).await;
     // Each set of questions makes one delta, and every screen sees the same ones: as many questions as ids, whatever the number of screens.
     let number = |id: &str| id.rsplit_once('-').unwrap().1.parse::<usize>().unwrap();
     let first = screens[0].find("a delta", |told| told.event == "delta").await.id;
@@ -227,6 +227,16 @@ async fn a_hundred_screens_share_one_set_of_questions() {
         screen
             .find("twenty deltas more", |told| told.event == "delta" && number(&told.id) >= number(&first) + 20)
             .await;
+    }
+    // Each has just read a delta of these: the last one read is not older than what a wall may be behind.
+    for screen in &mut screens {
+        let newest = wall.json("/api/snapshot").await["server_time"].as_str().map(str::to_owned).unwrap();
+        let told = screen
+            .find("a delta that is not behind", |told| {
+                told.event == "delta" && told.body["server_time"].as_str().unwrap() >= newest.as_str()
+            })
+            .await;
+        assert!(TimeMs::parse(told.body["server_time"].as_str().unwrap()).unwrap() > ago(2));
     }
     let last = wall.json("/api/snapshot").await["id"].as_str().unwrap().to_owned();
     let asked = store.asked_latest.load(SeqCst) - asked_before;

@@ -14,8 +14,10 @@ use tokio_util::sync::CancellationToken;
 use yiping_catalogue::Catalogue;
 use yiping_city::City;
 use yiping_event::TimeMs;
-use yiping_wall::source::{Breach, Contact, HistoryQuery, Lot, Metric, Progress, Sos, Source, Spark, Vehicle};
-use yiping_wall::{WallDeps, WallOptions};
+use yiping_wall::source::{
+    Breach, Contact, HistoryQuery, Lot, Metric, Orders, Progress, Sos, Source, Spark, Usual, UsualQuery, Vehicle,
+};
+use yiping_wall::{Cases, WallDeps, WallOptions};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -38,6 +40,8 @@ pub struct Answers {
     pub sos: Vec<Sos>,
     pub spark: Vec<Spark>,
     pub breaches: Vec<Breach>,
+    pub orders: Vec<Orders>,
+    pub usual: Vec<Usual>,
 }
 
 /// How the store behaves.
@@ -104,7 +108,7 @@ impl Source for Memory {
     async fn sos(&self) -> anyhow::Result<Vec<Sos>> {
         self.answer(|a| a.sos.clone()).await
     }
-    async fn spark(&self, _from: TimeMs) -> anyhow::Result<Vec<Spark>> {
+    async fn spark(&self, _: TimeMs, _: Option<TimeMs>) -> anyhow::Result<Vec<Spark>> {
         self.answer(|a| a.spark.clone()).await
     }
     async fn breaches(&self) -> anyhow::Result<Vec<Breach>> {
@@ -113,6 +117,29 @@ impl Source for Memory {
     async fn history(&self, query: &HistoryQuery) -> anyhow::Result<Vec<Metric>> {
         self.asked_history.lock().unwrap().push(query.clone());
         self.answer(|a| a.metrics.iter().filter(|m| m.metric == query.metric).cloned().collect()).await
+    }
+    async fn orders(&self, _: TimeMs) -> anyhow::Result<Vec<Orders>> {
+        self.answer(|a| a.orders.clone()).await
+    }
+    async fn usual(&self, query: &UsualQuery) -> anyhow::Result<Vec<Usual>> {
+        self.answer(|a| a.usual.iter().filter(|u| query.metrics.contains(&u.metric)).cloned().collect()).await
+    }
+    async fn figures_past(&self, after: TimeMs, until: TimeMs, every_ms: i64) -> anyhow::Result<Vec<Metric>> {
+        let ends = |m: &&Metric| m.window_end > after && m.window_end <= until && m.window_end.0 % every_ms == 0;
+        self.answer(|a| a.metrics.iter().filter(ends).cloned().collect()).await
+    }
+    async fn breaches_past(&self, _: TimeMs, _: TimeMs) -> anyhow::Result<Vec<Breach>> {
+        self.answer(|a| a.breaches.clone()).await
+    }
+}
+
+/// `elder` itself: None does not answer.
+pub struct Elder(pub Mutex<Option<Vec<Sos>>>);
+
+#[async_trait]
+impl Cases for Elder {
+    async fn open(&self) -> anyhow::Result<Vec<Sos>> {
+        self.0.lock().unwrap().clone().ok_or_else(|| anyhow::anyhow!("connection refused"))
     }
 }
 
@@ -163,6 +190,10 @@ pub struct Wall {
 
 impl Wall {
     pub async fn up(source: Arc<Memory>, options: WallOptions) -> Wall {
+        Wall::beside(source, None, options).await
+    }
+
+    pub async fn beside(source: Arc<Memory>, cases: Option<Arc<dyn Cases>>, options: WallOptions) -> Wall {
         static CRYPTO: Once = Once::new();
         CRYPTO.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -170,7 +201,8 @@ impl Wall {
         let registry = Registry::new();
         let cancel = CancellationToken::new();
         let catalogue = Arc::new(Catalogue::builtin().unwrap());
-        let deps = WallDeps { source, city: Arc::new(City::weihai()), catalogue, metrics: registry.clone(), options };
+        let city = Arc::new(City::weihai());
+        let deps = WallDeps { source, cases, city, catalogue, metrics: registry.clone(), options };
         let task = tokio::spawn(yiping_wall::serve(listener, deps, cancel.clone()));
         let http = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();
         Wall { url, http, registry, cancel, task }
@@ -185,7 +217,11 @@ impl Wall {
     }
 
     pub async fn screen(&self, last_id: Option<&str>) -> Screen {
-        let mut request = self.http.get(format!("{}/api/stream", self.url));
+        self.stream("/api/stream", last_id).await
+    }
+
+    pub async fn stream(&self, path: &str, last_id: Option<&str>) -> Screen {
+        let mut request = self.http.get(format!("{}{path}", self.url));
         if let Some(id) = last_id {
             request = request.header("last-event-id", id);
         }

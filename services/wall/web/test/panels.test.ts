@@ -19,7 +19,7 @@ let world: World;
 beforeEach(() => {
   world = applyDelta(emptyWorld(), {
     streams: Object.fromEntries(STREAMS.map((id) => [id, status(2)])),
-    metrics: [metric('bus.online_ratio', 'now', 0.99, 1386, 1400), metric('parking.free_spaces', 'now', 50), metric('elder.sos_open', 'now', 0), metric('hotline.connect_ratio', '30m', null)],
+    metrics: [metric('bus.online_ratio', 'now', 0.99, 1386, 1400), metric('parking.free_ratio', 'now', 0.25, 50, 200), metric('elder.sos_unacknowledged', 'now', 0), metric('hotline.wait_mean_s', '30m', null)],
     lots: [{ lot_id: 'p', name: 'P1', district: '高新区', lon: 122, lat: 37, capacity: 200, occupied: 150, time: ago(5) }],
   }, NOW);
 });
@@ -45,6 +45,16 @@ describe('a leading figure', () => {
     world.spark.set(identity('bus.online_ratio', 'city', 'city', 'now'), [[NOW - 3_600_000, 0.985], [NOW, 0.99]]);
     expect(panelView(world, 'bus', NOW).lines).toEqual(['+7', '较 1 时前']);
   });
+  it('is compared with what is usual at this hour as soon as that is known', () => {
+    const usual = { [identity('bus.online_ratio', 'city', 'city', 'now')]: { days: 28, points: [[NOW - 60_000, 0.99, 0.9935, 0.995]] as [number, number, number, number][] } };
+    expect(panelView(applyDelta(world, { usual }, NOW), 'bus', NOW).lines).toEqual(['−5', '常时 1,391']);
+    const young = Object.fromEntries(Object.entries(usual).map(([name, curve]) => [name, { ...curve, days: 3 }]));
+    expect(panelView(applyDelta(world, { usual: young }, NOW), 'bus', NOW).lines[1]).toBe('近日 1,391');
+  });
+  it('is not compared with an hour of which nothing is known', () => {
+    const usual = { [identity('bus.online_ratio', 'city', 'city', 'now')]: { days: 28, points: [[NOW - 3_600_000, 0.99, 0.9935, 0.995]] as [number, number, number, number][] } };
+    expect(panelView(applyDelta(world, { usual }, NOW), 'bus', NOW).lines).toEqual(['', '']);
+  });
 });
 
 describe('a call for help', () => {
@@ -56,6 +66,11 @@ describe('a call for help', () => {
     for (const calm of [sos(59, 'open'), sos(900, 'acknowledged')]) {
       expect(panelView(applyDelta(world, { sos: [calm] }, NOW), 'elder', NOW).alarm).toBeNull();
     }
+  });
+  it('is counted while the store is away, for its service tells of it itself', () => {
+    without('elder', 500);
+    expect(panelView(applyDelta(world, { sos: [sos(30, 'open')] }, NOW), 'elder', NOW).figure.text).toBeNull();
+    expect(panelView(applyDelta(world, { sos: [sos(30, 'open')], sos_live: true }, NOW), 'elder', NOW).figure).toMatchObject({ text: '1', old: false });
   });
   it('still alarms when its own feed has fallen silent', () => {
     without('elder', 500);
@@ -83,8 +98,14 @@ describe('the footer', () => {
   const breach = (name: string, level: string, key: string) => ({ metric: name, level, key, span: '1h', severity: 'warning' as const, opened_at: ago(4_320), closed_at: null, value: 0.5, threshold: 0.955 });
   it('names the place of what is beyond its limit, in words that people read', () => {
     const said = (name: string, level: string, key: string) => notices(applyDelta(world, { breaches: [breach(name, level, key)] }, NOW), NOW, null)[0];
-    expect(said('elder.surge', 'district_category', '经开区/gov_purchased')).toMatchObject({ title: '经开区 12349突增', detail: '政府购买 · 1 时 12 分 · 限 1.0' });
-    expect(said('parking.occupancy_ratio', 'lot', '国际海水浴场西停车场')?.detail).toMatch(/^国际…? · 1 时 12 分 · 限 95.5$/);
+    expect(said('elder.surge', 'district_category', '经开区/gov_purchased')).toMatchObject({ title: '经开区 12349突增', detail: '1 时 · 政府购买' });
+    expect(said('parking.occupancy_ratio', 'lot', '国际海水浴场西停车场')).toMatchObject({ title: '泊位占用率 50 %', detail: expect.stringMatching(/^1 时 · 国际海水浴场/) });
+    expect(said('bus.bunching_ratio', 'route', '12')?.title).toBe('12 路 串车率 50 %');
+  });
+  it('says whose it is, and what they do', () => {
+    const owned = { ...breach('bus.on_time_ratio', 'city', 'city'), owner: '公交集团调度中心', action: '看线路排行' };
+    const slot = notices(applyDelta(world, { breaches: [owned] }, NOW), NOW, null)[0];
+    expect(slot).toMatchObject({ title: '公交准点率 50 %', detail: '1 时 · 公交集团调度中心', action: '看线路排行' });
   });
   it('has no line that its slot does not hold', () => {
     const streets = ['环翠楼街道', '国际海水浴场西街道'].map((street) => ({ ...sos(126, 'open'), street }));

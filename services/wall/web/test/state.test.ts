@@ -30,7 +30,7 @@ it('a flat zero lies on the floor, a gap stays a gap, a small change is no mount
   expect(curve([[0, 0], [3_600_000, 0]]).end?.[1]).toBe(94);
   expect(curve([[0, 1], [1, null], [2, 1]]).d.match(/M/g)).toHaveLength(2);
   expect(curve([[0, 1000], [3_600_000, 1001]]).end?.[1]).toBeGreaterThan(40);
-  expect(curve([])).toEqual({ d: '', end: null });
+  expect(curve([])).toMatchObject({ d: '', end: null });
 });
 
 it('a curve for a narrow place keeps its newest point', () => {
@@ -70,4 +70,14 @@ it('the picture never wanders more than four pixels', () => {
 it('a vehicle is late past five minutes, lost past three without a fix, and all are lost with their feed', () => {
   expect([kindOf(4, 35, 0, false), kindOf(4, null, 0, false), kindOf(4, 301, 0, false), kindOf(4, 301, 180, false), kindOf(4, 35, 0, true)]).toEqual(['running', 'running', 'late', 'lost', 'lost']);
   expect(counts({ columns: [], ids: ['a', 'b'], rows: [[0, 0, 1, 0], [0, 0, 1, 999]] }, 0, false)).toEqual({ running: 1, late: 1, lost: 0 });
+});
+
+it('what is usual lies under the curve from edge to edge, on the same scale', () => {
+  const points: [number, number][] = [[0, 10], [1_000_000, 12]];
+  const { band, middle } = curve(points, undefined, [[-600_000, 8, 10, 20], [0, 8, 10, 20], [1_200_000, 8, 10, 20]]);
+  expect(band.match(/[ML]/g)).toHaveLength(4);
+  expect(middle.match(/[ML]/g)).toHaveLength(2);
+  // 20 is the highest of all, and the curve ends at 12: well below it
+  const [top, end] = [Number(/^M\S+ ([\d.]+)/.exec(band)?.[1]), curve(points, undefined, [[0, 8, 10, 20], [1_000_000, 8, 10, 20]]).end?.[1] ?? 0];
+  expect(end - top).toBeGreaterThan(30);
 });

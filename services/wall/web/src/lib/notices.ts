@@ -3,7 +3,7 @@
 
 import { cardAge } from './ages';
 import { fit, width } from './fit';
-import { age, clock, figure } from './format';
+import { age, clock, figure, shortAge } from './format';
 import { PANELS, SOS_LIMIT_MS, lotCounts, thresholdText } from './panels';
 import { row, timeMs, type World } from './state';
 import { STREAMS, type Breach } from './types';
@@ -12,18 +12,26 @@ export interface Notice {
   kind: 'crit' | 'warn' | 'ok' | 'info' | 'lost';
   title: string;
   detail: string;
+  /** Who acts, and what they do: shown where there is room, and to whoever asks. */
+  owner?: string;
+  action?: string;
 }
 const SLOTS = 4;
 /** What the two lines of a slot hold, in ems of their own type. */
 export const TITLE_EM = 10.5;
 export const DETAIL_EM = 13.2;
 
+/** Whose a feed is when it falls silent, and whose a call for help is. */
+const FEED = { owner: '数据运维', action: '核对来源平台与网络：先看该路全部来源，再看单个来源；恢复后自动转为正常。' };
+const STORE = { owner: '数据运维', action: '检查 ClickHouse 与磁盘；求助由 12349 直接送达，不受影响。' };
+const SOS = { owner: '12349 养老服务中心', action: '立即回拨；无人接听即联系紧急联系人并派就近人员上门。' };
+
 export function notices(world: World, nowMs: number, calmSinceMs: number | null): (Notice | null)[] {
   const wrong = troubles(world, nowMs);
   if (wrong.length > SLOTS) {
     const shownLast = wrong[SLOTS - 1];
     const rest = wrong.length - SLOTS;
-    if (shownLast) wrong[SLOTS - 1] = { ...shownLast, detail: `${shownLast.detail.split(' · ')[0]} · 另有 ${rest} 条` };
+    if (shownLast) wrong[SLOTS - 1] = { ...shownLast, detail: `${shownLast.detail.split(' · ')[0]} · 另有 ${rest} 条` }; // the first part is its age
     return wrong.slice(0, SLOTS);
   }
   const calm: Notice[] = [];
@@ -52,12 +60,12 @@ export function troubles(world: World, nowMs: number): Notice[] {
     .map((sos) => ({ sos, ms: nowMs - (timeMs(sos.raised) ?? nowMs) }))
     .filter(({ sos, ms }) => sos.state === 'open' && ms > SOS_LIMIT_MS)
     .sort((a, b) => b.ms - a.ms);
-  for (const { sos, ms } of waiting) crit.push({ kind: 'crit', title: `${called(sos.street || sos.district)}求助未应答`, detail: `${age(ms)} · 限 60 秒` });
+  for (const { sos, ms } of waiting) crit.push({ kind: 'crit', title: `${called(sos.street || sos.district)}求助未应答`, detail: `${age(ms)} · 限 60 秒`, ...SOS });
 
   // before figures beyond a limit: of what is silent or stale nobody knows whether it is
   if (!world.store.ok) {
     const sinceMs = timeMs(world.store.since);
-    warn.push({ kind: 'warn', title: '数据库无应答', detail: sinceMs === null ? '画面可能陈旧' : `${age(nowMs - sinceMs)} · 画面可能陈旧` });
+    warn.push({ kind: 'warn', title: '数据库无应答', detail: sinceMs === null ? '画面可能陈旧' : `${age(nowMs - sinceMs)} · 画面可能陈旧`, ...STORE });
   }
 
   for (const id of STREAMS) {
@@ -65,13 +73,13 @@ export function troubles(world: World, nowMs: number): Notice[] {
     if (card.state !== 'silent' && card.state !== 'stale') continue;
     const what = card.cause === 'figures' ? '计算停滞' : card.state === 'silent' ? '数据静默' : '数据陈旧';
     const last = card.lastMs === null ? '' : ` · 末次 ${clock(card.lastMs, world.city.zone).hms}`;
-    warn.push({ kind: 'warn', title: `${PANELS[id].title} ${what}`, detail: age(card.ageMs) + last });
+    warn.push({ kind: 'warn', title: `${PANELS[id].title} ${what}`, detail: age(card.ageMs) + last, ...FEED });
   }
   for (const breach of world.breaches) {
     if (breach.closed_at !== null) continue;
     const kind = breach.severity === 'critical' ? 'crit' : 'warn';
     const list = kind === 'crit' ? crit : warn;
-    list.push({ kind, ...beyond(breach, nowMs) });
+    list.push({ kind, ...beyond(world, breach, nowMs) });
   }
 
   return [...crit, ...warn];
@@ -83,19 +91,45 @@ function called(street: string): string {
   return width(street) <= room ? street : fit(street.replace(/(街道|镇)$/, ''), room);
 }
 
-/** What is beyond its limit and where: in one line if that fits, else the place goes before the age. */
-function beyond(breach: Breach, nowMs: number): Pick<Notice, 'title' | 'detail'> {
-  const [first = '', ...more] = breach.level === 'city' ? [] : breach.key.split('/').map((part) => CATEGORIES[part] ?? part);
-  const name = `${metricName(breach.metric)}${breach.metric.endsWith('.surge') ? '' : '越限'}`;
-  const title = first && width(`${first} ${name}`) <= TITLE_EM ? `${first} ${name}` : fit(name, TITLE_EM);
-  const rest = `${age(nowMs - (timeMs(breach.opened_at) ?? nowMs))} · 限 ${thresholdText(breach.metric, breach.threshold)}`;
-  const place = [...(title.startsWith(`${first} `) ? [] : [first]), ...more].filter(Boolean).join(' ');
-  const room = DETAIL_EM - width(` · ${rest}`);
-  return { title, detail: place && room >= 2 ? `${fit(place, room)} · ${rest}` : rest };
+/** Where, what, how much, in as few words as fit; below it since when, and whose it is. What does not fit is at the desk. */
+function beyond(world: World, breach: Breach, nowMs: number): Omit<Notice, 'kind'> {
+  const places = placesOf(breach, world);
+  const name = metricName(breach.metric);
+  const value = breachValue(world, breach);
+  const titles = [[...places.slice(0, 1), name, value], [name, value], [...places.slice(0, 1), name], [name]];
+  const fitting = titles.map((parts) => parts.filter(Boolean).join(' ')).find((text) => width(text) <= TITLE_EM) ?? fit(name, TITLE_EM);
+  const title = value || breach.metric.endsWith('.surge') || width(`${fitting}越限`) > TITLE_EM ? fitting : `${fitting}越限`;
+  const since = shortAge(nowMs - (timeMs(breach.opened_at) ?? nowMs));
+  const rest = [...(places[0] && !title.startsWith(`${places[0]} `) ? [places[0]] : []), ...places.slice(1)].join(' ');
+  let detail = since;
+  for (const part of [rest, breach.owner ?? '']) {
+    const room = DETAIL_EM - width(`${detail} · `);
+    // Two characters of a name tell nobody anything.
+    if (part && room >= Math.min(width(part), 4)) detail += ` · ${fit(part, room)}`;
+  }
+  return { title, detail, owner: breach.owner ?? '', action: breach.action ?? '' };
+}
+
+/** The place of a breach in words: district, category, lot, route; nothing for the city. */
+export function placesOf(breach: Pick<Breach, 'level' | 'key'>, world: World): string[] {
+  if (breach.level === 'city') return [];
+  if (breach.level === 'lot') return [world.lots.get(breach.key)?.name ?? breach.key];
+  const words = breach.key.split('/').map((part) => CATEGORIES[part] ?? part);
+  return breach.level === 'route' ? words.map((word) => (/^\d|^[A-Z]/.test(word) && !word.endsWith('路') ? `${word} 路` : word)) : words;
+}
+
+/** What it is now, where that is known; else what it was when it opened. */
+export function breachValue(world: World, breach: Breach): string {
+  if (breach.metric.endsWith('.surge')) return '';
+  const now = row(world, breach.metric, breach.span, breach.level, breach.key);
+  const value = now ? now.value : breach.value;
+  if (value === null) return '';
+  const share = breach.metric.endsWith('_ratio');
+  return `${thresholdText(breach.metric, share ? Math.round(value * 1000) / 1000 : Math.round(value * 100) / 100)}${share ? ' %' : ''}`;
 }
 
 /** 12349's categories are words of the events; 12345's are a city's own, and Chinese already. */
-const CATEGORIES: Record<string, string> = { life_care: '生活照料', consultation: '咨询', gov_purchased: '政府购买', emergency: '紧急救援' };
+export const CATEGORIES: Record<string, string> = { life_care: '生活照料', consultation: '咨询', gov_purchased: '政府购买', emergency: '紧急救援' };
 
 /** Names of the metrics that have limits, as short as a notice is. */
 export const NAMES: Record<string, string> = {
@@ -130,6 +164,7 @@ export const NAMES: Record<string, string> = {
   'hotline.overdue_orders': '逾期工单',
   'hotline.return_ratio': '退回率',
   'hotline.reopen_ratio': '重办率',
+  'hotline.urge_ratio': '催办率',
   'hotline.surge': '12345突增',
   'elder.connect_ratio': '12349接通率',
   'elder.sos_oldest_wait_s': '最久未应答',
@@ -146,7 +181,7 @@ export const NAMES: Record<string, string> = {
   'elder.surge': '12349突增',
 };
 
-function metricName(metric: string): string {
+export function metricName(metric: string): string {
   for (const id of STREAMS) {
     const panel = PANELS[id];
     const found = panel.metric === metric ? panel.lead : panel.rows.find((r) => r.metric === metric)?.name;

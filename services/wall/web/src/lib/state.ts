@@ -1,10 +1,11 @@
 // The city as this page knows it: one snapshot, then changes folded in. Everything held here is bounded: metric rows
 // and lots by their identities, curves by their length. It knows neither the connection nor the screen.
 
-import type { Breach, City, Delta, Lot, MetricRow, Snapshot, Sos, SparkPoint, StoreStatus, StreamId, StreamStatus, Vehicles } from './types';
+import type { Breach, City, Delta, Lot, MetricRow, Orders, Snapshot, Sos, SparkPoint, StoreStatus, StreamId, StreamStatus, UsualCurve, UsualPoint, Vehicles } from './types';
 
 const SPARK_POINTS = 72;
 const STORE_WELL: StoreStatus = { ok: true, since: null };
+const NO_ORDERS: Orders = { total: 0, streets: [], categories: [] };
 const SPARK_MS = 4 * 3_600_000;
 
 export interface World {
@@ -19,6 +20,9 @@ export interface World {
   vehiclesAtMs: number;
   lots: Map<string, Lot>;
   sos: Sos[];
+  sosLive: boolean;
+  orders: Orders;
+  usual: Record<string, UsualCurve>;
   spark: Map<string, SparkPoint[]>;
 }
 
@@ -41,6 +45,9 @@ export function fromSnapshot(snapshot: Snapshot, serverMs: number): World {
     vehiclesAtMs: serverMs,
     lots: new Map(snapshot.lots.map((lot) => [lot.lot_id, lot])),
     sos: snapshot.sos,
+    sosLive: snapshot.sos_live ?? false,
+    orders: snapshot.orders ?? NO_ORDERS,
+    usual: snapshot.usual ?? {},
     spark: new Map(Object.entries(snapshot.spark).map(([key, points]) => [key, points.slice(-SPARK_POINTS)])),
   };
 }
@@ -63,6 +70,9 @@ export function applyDelta(world: World, delta: Delta, serverMs: number): World 
     vehiclesAtMs: delta.vehicles ? serverMs : world.vehiclesAtMs,
     lots: delta.lots?.length ? new Map([...world.lots, ...delta.lots.map((lot): [string, Lot] => [lot.lot_id, lot])]) : world.lots,
     sos: delta.sos ?? world.sos,
+    sosLive: delta.sos_live ?? world.sosLive,
+    orders: delta.orders ?? world.orders,
+    usual: delta.usual ?? world.usual,
   };
 }
 
@@ -83,5 +93,20 @@ export function row(world: World, metric: string, span: string, level = 'city', 
 export function emptyWorld(): World {
   const city: City = { name: '威海', title: '一屏观全城', zone: 'Asia/Shanghai', approval: '', fleet: 0, bounds: [0, 0, 1, 1], core: [0, 0, 1, 1], districts: [], zones: [] };
   const vehicles: Vehicles = { columns: [], ids: [], rows: [] };
-  return { city, build: '', store: STORE_WELL, streams: {}, metrics: new Map(), breaches: [], vehicles, vehiclesAtMs: 0, lots: new Map(), sos: [], spark: new Map() };
+  return { city, build: '', store: STORE_WELL, streams: {}, metrics: new Map(), breaches: [], vehicles, vehiclesAtMs: 0, lots: new Map(), sos: [], sosLive: false, orders: NO_ORDERS, usual: {}, spark: new Map() };
 }
+
+/** How far a figure's time may lie from the nearest time of which it is known what is usual. */
+const USUAL_NEAR_MS = 600_000;
+
+/** What a figure of the city is usually at a time, and of how many days that is made. */
+export function usualAt(world: World, metric: string, span: string, ms: number): { point: UsualPoint; days: number } | null {
+  const curve = world.usual[identity(metric, 'city', 'city', span)];
+  if (!curve) return null;
+  let best: UsualPoint | null = null;
+  for (const point of curve.points) if (!best || Math.abs(point[0] - ms) < Math.abs(best[0] - ms)) best = point;
+  return best && Math.abs(best[0] - ms) <= USUAL_NEAR_MS ? { point: best, days: curve.days } : null;
+}
+
+/** Four weeks make a habit; fewer days are named as what they are. */
+export const usualWord = (days: number): string => (days >= 7 ? '常时' : days === 1 ? '昨日' : '近日');

@@ -9,7 +9,7 @@ export interface Message {
 }
 
 /** Follows the stream for ever; returns a function that ends it. Times are of `performance.now()`. */
-export function follow(url: string, onMessage: (message: Message) => void, onLine: (line: Line) => void): () => void {
+export function follow(url: () => string, onMessage: (message: Message) => void, onLine: (line: Line) => void): () => void {
   let line = start(performance.now());
   let source: EventSource | null = null;
 
@@ -24,7 +24,7 @@ export function follow(url: string, onMessage: (message: Message) => void, onLin
   };
 
   const open = () => {
-    const opened = new EventSource(url);
+    const opened = new EventSource(url());
     const heard = (kind: Message['kind']) => (event: MessageEvent<string>) => {
       if (opened !== source) return;
       feed({ kind: 'bytes' });

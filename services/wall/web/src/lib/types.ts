@@ -14,6 +14,8 @@ export interface City {
   title: string;
   zone: string;
   approval: string;
+  /** Visitors are in the room: nobody is told where an SOS case is. */
+  visitors?: boolean;
   fleet: number;
   /** Pitch of the panel, and the distance that people read it from; together they set the size of type. */
   mm_per_px?: number;
@@ -67,6 +69,26 @@ export interface Breach {
   closed_at: Time | null;
   value: number | null;
   threshold: number;
+  /** The worst value so far. */
+  worst?: number | null;
+  id?: string;
+  /** Who acts, and what they do. */
+  owner?: string;
+  action?: string;
+}
+
+/** What a figure was at this hour on the days before: time, a low, the median and a high of them. */
+export type UsualPoint = [timeMs: number, low: number, median: number, high: number];
+export interface UsualCurve {
+  days: number;
+  points: UsualPoint[];
+}
+
+/** Open orders of 12345, created within the last day, by street. */
+export interface Orders {
+  total: number;
+  streets: { name: string; lon: number; lat: number; orders: number }[];
+  categories: [name: string, orders: number][];
 }
 
 /** Integers, a row a vehicle: [lon × 1e5, lat × 1e5, age in s, delay in s or null]. */
@@ -116,6 +138,10 @@ export interface Snapshot {
   vehicles: Vehicles;
   lots: Lot[];
   sos: Sos[];
+  /** The cases come from their service itself, and are true whatever the store says. */
+  sos_live?: boolean;
+  orders?: Orders;
+  usual?: Record<string, UsualCurve>;
   spark: Record<string, SparkPoint[]>;
 }
 export type Delta = Partial<Snapshot>;
@@ -125,8 +151,13 @@ export interface Threshold {
   when: string;
   limit: number;
   of?: string;
+  /** The limit is a factor of what is usual. */
+  norm?: number | boolean | null;
+  levels?: string[];
   spans?: string[];
   source?: string;
+  owner?: string;
+  action?: string;
 }
 
 export interface CatalogueEntry {
@@ -138,6 +169,8 @@ export interface CatalogueEntry {
   levels: string[];
   spans: string[];
   min_n: number;
+  value?: string;
+  higher_is?: 'better' | 'worse' | 'neutral';
   formula_zh?: string;
   thresholds?: Threshold[];
 }

@@ -1,8 +1,10 @@
 // The one reactive object of the page: the world, the time and the line, joined from their pure parts.
 
 import { cardAge } from './ages';
+import { isMuted, mute, quiet, ring, sound, soundAllowed, unmute } from './alarm-sound';
 import { lostForMs, start, type Line } from './connection';
 import { troubles } from './notices';
+import { replayStream, type Replay } from './replay';
 import { applyDelta, fromSnapshot, timeMs, type World } from './state';
 import { follow, type Message } from './stream';
 import { STREAMS, type Delta, type Snapshot } from './types';
@@ -18,10 +20,18 @@ export class Wall {
   /** Since when nothing has been wrong, as far as this page has seen. */
   calmSinceMs = $state<number | null>(null);
 
+  muted = $state(false);
+  /** Whether this browser would let an alarm sound. */
+  audible = $state(false);
+
+  #alarm = quiet();
   #line: Line = start(performance.now());
   #server = { ms: Date.now(), at: performance.now() };
   #lastId = '';
   #loadedMs = 0;
+
+  /** A replay shows a past day; it neither sounds nor reports nor reloads. */
+  constructor(readonly replay: Replay | null = null) {}
 
   /** Streams whose figures can't be relied on. Merely late is no trouble yet. */
   get abnormal(): number {
@@ -30,14 +40,22 @@ export class Wall {
   }
 
   run(): () => void {
-    const unfollow = follow('/api/stream', (message) => this.#take(message), (line) => this.#onLine(line));
+    const replay = this.replay;
+    // A line that breaks goes on where it was.
+    const url = () => (replay ? replayStream(this.world ? this.#server.ms : replay.fromMs, replay.speed) : '/api/stream');
+    const unfollow = follow(url, (message) => this.#take(message), (line) => this.#onLine(line));
     const timer = setInterval(() => this.#tick(), 1_000);
-    const stopPulse = pulse(() => this.#lastId);
+    const stopPulse = replay ? () => undefined : pulse(() => this.#lastId);
     return () => {
       unfollow();
       clearInterval(timer);
       stopPulse();
     };
+  }
+
+  toggleMute(): void {
+    this.#alarm = this.muted ? unmute(this.#alarm) : mute(this.#alarm, this.nowMs);
+    this.muted = isMuted(this.#alarm, this.nowMs);
   }
 
   #take({ kind, id, body }: Message): void {
@@ -67,9 +85,16 @@ export class Wall {
       this.nowMs = this.#server.ms;
       return;
     }
-    this.nowMs = this.#server.ms + (mono - this.#server.at);
+    // A replay's time goes with its messages.
+    this.nowMs = this.#server.ms + (this.replay ? 0 : mono - this.#server.at);
     if (!this.world) return;
     this.calmSinceMs = troubles(this.world, this.nowMs).length ? null : (this.calmSinceMs ?? this.nowMs);
+    if (this.replay) return;
+    const [alarm, sounds] = ring(this.#alarm, this.world.sos, this.nowMs);
+    this.#alarm = alarm;
+    if (sounds) sound();
+    this.muted = isMuted(alarm, this.nowMs);
+    this.audible = soundAllowed();
     if (nightlyReloadDue(this.nowMs, this.#loadedMs, this.world.city.zone)) {
       this.#loadedMs = this.nowMs; // one try a night
       void reloadIfServed();

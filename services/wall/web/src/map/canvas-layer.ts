@@ -27,7 +27,7 @@ export interface Painter {
 export interface Painters {
   /** Painted once behind the scenes. */
   still: Painter;
-  /** Leaves its strokes on the still picture for as long as that stands. */
+  /** Leaves its strokes over the still picture, also when that is painted anew, until places move. */
   trail: Painter;
   /** Painted over a copy of it in each frame. */
   moving: Painter[];
@@ -39,7 +39,8 @@ export function canvasLayer({ still, trail, moving }: Painters): Layer {
   canvas.style.cssText = 'position: absolute; left: 0; top: 0';
   const front = canvas.getContext('2d');
   const back = document.createElement('canvas').getContext('2d');
-  const painted = { still: '', trail: '', front: '' };
+  const strokes = document.createElement('canvas').getContext('2d');
+  const painted = { place: '', still: '', trail: '', front: '' };
 
   return new Layer({
     render: (frame: FrameState) => {
@@ -47,23 +48,26 @@ export function canvasLayer({ still, trail, moving }: Painters): Layer {
       const ratio = frame.pixelRatio;
       const place = [width, height, ratio, frame.coordinateToPixelTransform.join()].join('|');
       const version = {
+        place,
         still: `${place}|${still.version(frame.time)}`,
         trail: String(trail.version(frame.time)),
         front: [place, ...[still, trail, ...moving].map((painter) => painter.version(frame.time))].join('|'),
       };
-      if (!front || !back || version.front === painted.front) return canvas;
+      if (!front || !back || !strokes || version.front === painted.front) return canvas;
       const paint = (g: CanvasRenderingContext2D, painter: Painter) => {
         g.setTransform(ratio, 0, 0, ratio, 0, 0);
         painter.paint({ g, width, height, ratio, at: (lon, lat) => toPixel(frame.coordinateToPixelTransform, lon, lat), timeMs: frame.time });
       };
+      const [w, h] = [width * ratio, height * ratio];
+      if (place !== painted.place) wipe(strokes, w, h);
+      if (version.trail !== painted.trail) paint(strokes, trail);
       if (version.still !== painted.still) {
-        fit(back.canvas, width * ratio, height * ratio);
-        back.resetTransform();
-        back.clearRect(0, 0, back.canvas.width, back.canvas.height);
+        wipe(back, w, h);
         paint(back, still);
-      }
-      if (version.trail !== painted.trail) paint(back, trail);
-      if (fit(canvas, width * ratio, height * ratio)) {
+        back.resetTransform();
+        back.drawImage(strokes.canvas, 0, 0);
+      } else if (version.trail !== painted.trail) paint(back, trail);
+      if (fit(canvas, w, h)) {
         canvas.style.width = `${width}px`;
         canvas.style.height = `${height}px`;
       }
@@ -76,6 +80,12 @@ export function canvasLayer({ still, trail, moving }: Painters): Layer {
       return canvas;
     },
   });
+}
+
+function wipe(g: CanvasRenderingContext2D, width: number, height: number): void {
+  fit(g.canvas, width, height);
+  g.resetTransform();
+  g.clearRect(0, 0, g.canvas.width, g.canvas.height);
 }
 
 /** Gives the canvas its size in device pixels; true if it had another. */

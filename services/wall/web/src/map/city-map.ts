@@ -4,10 +4,11 @@
 import OlMap from 'ol/Map';
 import View from 'ol/View';
 import { fromLonLat, transformExtent } from 'ol/proj';
-import type { LonLatBox, Lot } from '../lib/types';
+import type { LonLatBox, Lot, Orders } from '../lib/types';
 import { canvasLayer, toPixel } from './canvas-layer';
 import type { Fleet } from './fleet';
 import { Ground, type District } from './ground';
+import { Heat } from './heat';
 import { LotPainter } from './lots';
 import { readTheme } from './theme';
 import { TracePainter } from './traces';
@@ -34,6 +35,7 @@ export class CityMap {
   #map: OlMap;
   #next: ReturnType<typeof setTimeout> | undefined;
   #ground: Ground;
+  #heat: Heat;
   #traces: TracePainter;
   #vehicles: VehiclePainter;
   #lots: LotPainter;
@@ -44,7 +46,8 @@ export class CityMap {
   ) {
     const theme = readTheme();
     const { fleet, unit, close, muted } = options;
-    this.#ground = new Ground(theme, unit);
+    this.#heat = new Heat(unit);
+    this.#ground = new Ground(theme, unit, this.#heat);
     this.#traces = new TracePainter(fleet, theme, unit, close);
     this.#vehicles = new VehiclePainter(fleet, theme, unit, { close, muted });
     this.#lots = new LotPainter(theme, unit, close, muted);
@@ -88,6 +91,11 @@ export class CityMap {
   moved(): void {
     this.#traces.moved();
     this.#vehicles.moved(this.options.still ? 0 : Date.now());
+    this.#map.render();
+  }
+
+  setHeat(streets: Orders['streets']): void {
+    this.#heat.set(streets);
     this.#map.render();
   }
 

@@ -1,6 +1,8 @@
-// Land, coast and the districts' borders: figure and ground without any glow. Drawn once, until the outline changes.
+// Land, coast and the districts' borders: figure and ground without any glow; on the land the heat of the orders. Drawn anew when
+// the outline or the heat changes.
 
 import type { Brush, Painter } from './canvas-layer';
+import type { Heat } from './heat';
 import type { Theme } from './theme';
 
 export type Ring = [lon: number, lat: number][];
@@ -83,6 +85,7 @@ export class Ground implements Painter {
   constructor(
     private readonly theme: Theme,
     private readonly unit: () => number,
+    private readonly heat: Heat,
   ) {}
 
   set(list: District[]): void {
@@ -91,10 +94,11 @@ export class Ground implements Painter {
   }
 
   version(): string {
-    return `${this.#version}/${this.unit()}`;
+    return `${this.#version}/${this.unit()}/${this.heat.version()}`;
   }
 
-  paint({ g, at }: Brush): void {
+  paint(brush: Brush): void {
+    const { g, at } = brush;
     const u = this.unit();
     const land = new Path2D();
     for (const ring of this.#districts.flatMap((district) => district.rings)) {
@@ -114,6 +118,7 @@ export class Ground implements Painter {
     g.stroke(land);
     g.fillStyle = this.theme.land;
     g.fill(land);
+    this.heat.paint(brush, land);
     g.save();
     g.clip(land);
     g.strokeStyle = this.theme.sea;
