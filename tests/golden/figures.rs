@@ -117,11 +117,12 @@ impl Log {
         for partitions in [2, 3] {
             let more = self.computed::<D>(partitions);
             assert_eq!(more.counters, one.counters, "{partitions} partitions");
-            let digits =
-                |computed: &Computed| -> BTreeMap<String, Figure> { computed.rows.iter().map(named).collect() };
+            let digits = |computed: &Computed| -> BTreeMap<String, Figure> {
+                computed.published.rows().iter().map(named).collect()
+            };
             assert_eq!(digits(&more), digits(&one), "{partitions} partitions");
         }
-        Figures { rows: one.rows, counters: one.counters, rejects: one.rejects }
+        Figures { rows: one.published.rows(), counters: one.counters, rejects: one.rejects }
     }
 }
 
@@ -131,7 +132,7 @@ pub fn assert_any_order<D: Domain>(log: &Log) {
     let said = |log: &Log| -> BTreeMap<String, Figure> {
         let computed = log.computed::<D>(1);
         assert_eq!(computed.counters.late, 0, "the log is longer than the lateness");
-        computed.rows.iter().filter(|row| row.numerator != 0.0 || row.n != 0).map(named).collect()
+        computed.published.rows().iter().filter(|row| row.numerator != 0.0 || row.n != 0).map(named).collect()
     };
     let straight = said(log);
     let lines = || log.lines.iter().cloned();

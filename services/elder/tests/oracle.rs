@@ -38,7 +38,7 @@ fn computed(lines: &[String], partitions: u32) -> BTreeMap<Id, Figure> {
         let figure = Figure { value: row.value, numerator: row.numerator, denominator: row.denominator, n: row.n };
         ((row.metric.to_string(), row.level, row.key.to_string(), row.span, end), figure)
     };
-    computed.rows.into_iter().map(figure).collect()
+    computed.published.rows().into_iter().map(figure).collect()
 }
 
 /// Where the two differ; a window that was published and then emptied may have left its zero behind.

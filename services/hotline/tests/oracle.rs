@@ -77,8 +77,9 @@ fn is_published(row: &OfflineRow, sums: &Sums, kind: Kind) -> bool {
 /// Every row that isn't what the batch job says, or that only one of the two has.
 fn differences(computed: &Computed, batch: &Rows) -> Vec<String> {
     let catalogue = Catalogue::builtin().unwrap();
+    let published = computed.published.rows();
     let mut rows: BTreeMap<_, &OfflineRow> = BTreeMap::new();
-    for row in &computed.rows {
+    for row in &published {
         let end = TimeMs::parse(&row.window_end).unwrap().0;
         rows.insert((row.metric.as_str(), row.level, row.key.to_string(), row.span, end), row);
     }

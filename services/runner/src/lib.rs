@@ -14,6 +14,7 @@
 //! | `cases.rs` | the open SOS cases, for whoever asks the process |
 //! | `gauges.rs` | what the process says of itself to Prometheus |
 //! | `compute.rs` | the same machine offline, over files |
+//! | `published.rs` | what is published of all that it said |
 //! | `export.rs` | a log's records as lines of such a file |
 //!
 //! This crate must not know what a stream is about: a domain comes in as a type.
@@ -26,6 +27,7 @@ mod flush;
 mod gauges;
 mod generation;
 mod partition;
+mod published;
 mod rows;
 mod service;
 mod sink;
@@ -37,9 +39,10 @@ use yiping_runtime::config::Stream as StreamConfig;
 use yiping_window::Settings;
 
 pub use cases::{OpenCase, OpenCases};
-pub use compute::{Computed, OfflineRow, compute};
+pub use compute::{Computed, compute};
 pub use export::{export_line, log_time};
 pub use partition::LATE_TOPIC;
+pub use published::{OfflineRow, Published};
 pub use rows::{Origin, constants, defs, derived, expected_sources};
 pub use service::{Deps, run};
 pub use sink::Sink;

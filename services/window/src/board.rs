@@ -1,40 +1,23 @@
 //! The board: every series of a partition (metric × level × key) with its panes and running sums. Contributions come in here;
 //! [`crate::emit`] reads windows out.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 use yiping_event::TimeMs;
 
 use crate::{
+    closed::{Closed, ClosedSpans},
     histogram,
+    index::Index,
     key::{KeyId, Keys, Level},
     metric::{MetricId, MetricSpec, Shape},
     order::EntityId,
     pane::{Agg, PANE_MS, pane_of},
     panes::{BUCKET_MS, Panes, Part},
-    rolling::{Bounds, EVER, Rolling, pane_start},
+    rolling::{Rolling, pane_start},
     span::{Days, Span},
 };
-
-/// The newest window of a span that was closed, for all series alike.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Closed {
-    /// Where its series' rolling windows start.
-    pub start: i64,
-    pub end: i64,
-}
-
-impl Closed {
-    pub fn bounds(&self, span: Span) -> Bounds {
-        bounds(span, self.start, self.end)
-    }
-}
-
-/// A window's bounds: what is true `now` began at any time before.
-pub(crate) fn bounds(span: Span, start: i64, end: i64) -> Bounds {
-    if span == Span::Now { (EVER, end) } else { (start, end) }
-}
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Series {
@@ -59,9 +42,9 @@ pub struct Board {
     #[serde(skip)]
     pub(crate) specs: Vec<MetricSpec>,
     #[serde(skip)]
-    pub(crate) index: HashMap<(MetricId, Level, KeyId), usize, foldhash::fast::RandomState>,
+    pub(crate) index: Index,
     pub(crate) series: Vec<Series>,
-    pub(crate) closed: BTreeMap<Span, Closed>,
+    pub(crate) closed: ClosedSpans,
     /// Series with pending revisions.
     pub(crate) touched: Vec<usize>,
     /// Flows before this are too late (ms); set from the clock.
@@ -95,12 +78,10 @@ impl Board {
                 })
             })
             .collect();
-        self.index = self
-            .series
-            .iter()
-            .enumerate()
-            .map(|(at, series)| ((series.metric, series.level, series.key), at))
-            .collect();
+        self.index = Index::default();
+        for (at, series) in self.series.iter().enumerate() {
+            self.index.insert((series.metric, series.level, series.key), at);
+        }
         if let Some(watermark) = watermark {
             self.open(watermark.0, days);
         }
@@ -130,11 +111,10 @@ impl Board {
     /// made as they are.
     pub(crate) fn open(&mut self, watermark: i64, days: &Days) {
         for span in Span::ALL {
-            if self.specs.iter().any(|spec| spec.spans.contains(&span)) {
-                self.closed.entry(span).or_insert_with(|| {
-                    let end = span.boundary_at_or_before(watermark, days);
-                    Closed { start: next_start(span, end, days), end }
-                });
+            let is_new = self.closed.get(span).is_none();
+            if is_new && self.specs.iter().any(|spec| spec.spans.contains(&span)) {
+                let end = span.boundary_at_or_before(watermark, days);
+                self.closed.set(span, Closed { start: next_start(span, end, days), end });
             }
         }
         // the city's own figures exist from the first event on: zero is a figure, too
@@ -147,7 +127,7 @@ impl Board {
 
     /// The place of a series, made when it is new.
     pub(crate) fn series_of(&mut self, id: (MetricId, Level, KeyId)) -> usize {
-        if let Some(&place) = self.index.get(&id) {
+        if let Some(place) = self.index.get(id) {
             return place;
         }
         let spans = self.spec(id.0).map_or(0, |spec| spec.spans.len());
@@ -219,10 +199,12 @@ impl Board {
         };
         let series = &mut self.series[place];
         let mut revises = false;
-        for (span, window) in spec.spans.iter().zip(&mut series.windows) {
-            if let Some(closed) = self.closed.get(span).filter(|closed| time < pane_start(closed.end)) {
-                window.revise(shape, closed.bounds(*span), time, &part);
-                revises = true;
+        if time < self.closed.newest() {
+            for (span, window) in spec.spans.iter().zip(&mut series.windows) {
+                if let Some(closed) = self.closed.get(*span).filter(|closed| time < pane_start(closed.end)) {
+                    window.revise(shape, closed.bounds(*span), time, &part);
+                    revises = true;
+                }
             }
         }
         if revises {
@@ -247,7 +229,7 @@ impl Board {
             let open = pane_of(horizon, spec.shape) * PANE_MS;
             let (mut keep, mut fine) = (open, open);
             for span in &spec.spans {
-                let Some(closed) = self.closed.get(span) else {
+                let Some(closed) = self.closed.get(*span) else {
                     continue;
                 };
                 // the oldest window that can be revised ends after `open`, the next one to be closed starts at `closed.start`

@@ -4,7 +4,8 @@
 use yiping_event::TimeMs;
 
 use crate::{
-    board::{Board, Closed, Series, bounds, next_start},
+    board::{Board, Series, next_start},
+    closed::{Closed, bounds},
     key::{Level, Name},
     metric::{MetricSpec, Shape},
     pane::{PANE_MS, Row},
@@ -16,7 +17,7 @@ use crate::{
 impl Board {
     /// Closes every window that ends at or before `until(span)`: one row for each series with anything in it.
     pub(crate) fn close(&mut self, until: impl Fn(Span) -> i64, days: &Days, offset: u64, rows: &mut Vec<Row>) {
-        let spans: Vec<Span> = self.closed.keys().copied().collect();
+        let spans: Vec<Span> = self.closed.spans().collect();
         for span in spans {
             let until = until(span);
             while let Some(next) = self.next_window(span, until, days) {
@@ -27,7 +28,7 @@ impl Board {
 
     /// The next window of a span to close, jumping over stretches in which every window is empty.
     fn next_window(&mut self, span: Span, until: i64, days: &Days) -> Option<i64> {
-        let closed = *self.closed.get(&span)?;
+        let closed = self.closed.get(span)?;
         let next = span.boundary_after(closed.end, days);
         if next > until {
             return None;
@@ -35,7 +36,7 @@ impl Board {
         let last = span.boundary_at_or_before(until, days);
         if last > next && self.nothing_from(span, closed.start) {
             let jump = Closed { start: next_start(span, last, days), end: last };
-            self.closed.insert(span, jump);
+            self.closed.set(span, jump);
             return None;
         }
         Some(next)
@@ -54,7 +55,7 @@ impl Board {
     }
 
     fn close_one(&mut self, span: Span, end: i64, days: &Days, offset: u64, rows: &mut Vec<Row>) {
-        let Some(closed) = self.closed.get(&span).copied() else {
+        let Some(closed) = self.closed.get(span) else {
             return;
         };
         let start = if span == Span::Day { closed.start } else { span.start_of(end, days) };
@@ -76,7 +77,7 @@ impl Board {
                 rows.push(row(spec, series, keys.shared(series.key), span, (start, end), value, false, offset));
             }
         }
-        self.closed.insert(span, Closed { start: kept_start, end });
+        self.closed.set(span, Closed { start: kept_start, end });
     }
 
     /// Rows for every closed window that late contributions changed since the last call.
@@ -91,7 +92,7 @@ impl Board {
             };
             let (first, last) = (pane_start(first), pane_start(last));
             for (span, current) in spec.spans.iter().zip(&series.windows) {
-                let Some(closed) = self.closed.get(span) else {
+                let Some(closed) = self.closed.get(*span) else {
                     continue;
                 };
                 let (mut walk, mut change) = (Walk::new(&series.panes, spec.shape), Walk::new(&changes, spec.shape));
@@ -134,7 +135,7 @@ impl Board {
                 continue;
             };
             for (span, window) in spec.spans.iter().zip(&series.windows) {
-                let Some(closed) = self.closed.get(span).filter(|_| wanted(*span, series.level)) else {
+                let Some(closed) = self.closed.get(*span).filter(|_| wanted(*span, series.level)) else {
                     continue;
                 };
                 let end = match span {

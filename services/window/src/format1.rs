@@ -6,8 +6,9 @@ use serde::Deserialize;
 use yiping_event::TimeMs;
 
 use crate::{
-    board::{Board, Closed, Series},
+    board::{Board, Series},
     clock::{Clock, Settings},
+    closed::Closed,
     domain::{Domain, Timer},
     key::{KeyId, Keys, Level},
     machine::{Contact, Core, Counters},
@@ -111,7 +112,10 @@ pub(crate) fn read<D: Domain>(bytes: &[u8]) -> Result<Core<D>, String> {
         keys: old.board.keys,
         names: old.board.names,
         series: old.board.series.into_iter().map(Series::from).collect(),
-        closed: closed.map(|(span, closed)| (span, Closed { start: closed.start, end: closed.end })).collect(),
+        closed: closed
+            .map(|(span, closed)| (span, Closed { start: closed.start, end: closed.end }))
+            .collect::<BTreeMap<_, _>>()
+            .into(),
         touched: old.board.touched,
         horizon: old.board.horizon,
         until,

@@ -72,6 +72,64 @@ impl Histogram {
     }
 }
 
+/// A histogram whose counts come and go all the time: a bucket is found without a search.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Buckets {
+    /// By the bucket's number, [`GROUP`] to a group; without groups of zeros.
+    groups: Vec<Option<Box<Group>>>,
+    /// How many groups there are.
+    used: usize,
+}
+
+const GROUP: usize = 16;
+
+#[derive(Clone, Debug, Default)]
+struct Group {
+    counts: [i64; GROUP],
+    /// How many of them aren't 0.
+    used: usize,
+}
+
+impl Buckets {
+    /// Counts a bucket so often more, or less.
+    pub fn count(&mut self, bucket: u16, count: i64) {
+        if count == 0 {
+            return;
+        }
+        let (at, place) = (usize::from(bucket) / GROUP, usize::from(bucket) % GROUP);
+        if self.groups.len() <= at {
+            self.groups.resize(at + 1, None);
+        }
+        let group = self.groups[at].get_or_insert_with(|| {
+            self.used += 1;
+            Box::default()
+        });
+        let before = group.counts[place];
+        let after = before + count;
+        group.counts[place] = after;
+        group.used = group.used + usize::from(before == 0) - usize::from(after == 0);
+        if group.used == 0 {
+            self.groups[at] = None;
+            self.used -= 1;
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.used == 0
+    }
+
+    /// Counts by bucket, sorted by bucket, without zeros.
+    pub fn counts(&self) -> Vec<(u16, i64)> {
+        let groups = || self.groups.iter().zip(0u16..).filter_map(|(group, at)| Some((group.as_deref()?, at)));
+        let mut counts = Vec::with_capacity(groups().map(|(group, _)| group.used).sum());
+        for (group, at) in groups() {
+            let of_group = group.counts.iter().zip(at * GROUP as u16..);
+            counts.extend(of_group.filter(|(count, _)| **count != 0).map(|(count, bucket)| (bucket, *count)));
+        }
+        counts
+    }
+}
+
 impl From<Vec<(u16, i64)>> for Histogram {
     fn from(counts: Vec<(u16, i64)>) -> Self {
         let mut histogram = Histogram::default();
@@ -139,6 +197,17 @@ mod tests {
             let expected = values[rank - 1];
             let got = quantile(histogram.counts(), q).unwrap();
             prop_assert!((got - expected).abs() as f64 <= 0.01 * expected as f64);
+        }
+
+        #[test]
+        fn buckets_hold_what_a_histogram_holds(counts in prop::collection::vec((0u16..2_000, -3i64..4), 0..200)) {
+            let (mut histogram, mut buckets) = (Histogram::default(), Buckets::default());
+            for (bucket, count) in counts {
+                histogram.count(bucket, count);
+                buckets.count(bucket, count);
+                prop_assert_eq!(histogram.counts(), buckets.counts());
+                prop_assert_eq!(histogram.is_empty(), buckets.is_empty());
+            }
         }
 
         #[test]

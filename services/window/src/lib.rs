@@ -18,12 +18,14 @@
 pub mod board;
 pub mod checkpoint;
 pub mod clock;
+mod closed;
 pub mod dedup;
 pub mod domain;
 pub mod emit;
 mod format1;
 pub mod gaps;
 pub mod histogram;
+mod index;
 pub mod key;
 pub mod machine;
 pub mod metric;

@@ -349,11 +349,10 @@ impl<D: Domain> Machine<D> {
             Data::SourceHeartbeat(heartbeat) => &heartbeat.source_name,
             _ => &event.source,
         };
-        if !self.core.contacts.contains_key(name.as_ref()) {
-            self.core.contacts.insert(name.to_string(), Contact::default());
-        }
-        let Some(contact) = self.core.contacts.get_mut(name.as_ref()) else {
-            return;
+        let contacts = &mut self.core.contacts;
+        let contact = match contacts.get_mut(name.as_ref()) {
+            Some(contact) => contact,
+            None => contacts.entry(name.to_string()).or_default(),
         };
         contact.last_contact = contact.last_contact.max(Some(log_time));
         match &event.data {

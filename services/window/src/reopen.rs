@@ -1,7 +1,8 @@
 //! A board taken apart and put together: windows opened again for a new generation, boards of several partitions as one (I4).
 
 use crate::{
-    board::{Board, Closed, next_start},
+    board::{Board, next_start},
+    closed::Closed,
     rolling::Rolling,
     span::{Days, Span},
 };
@@ -13,7 +14,7 @@ impl Board {
         for span in Span::ALL {
             if self.specs.iter().any(|spec| spec.spans.contains(&span)) {
                 let end = span.boundary_at_or_before(from, days);
-                self.closed.insert(span, Closed { start: next_start(span, end, days), end });
+                self.closed.set(span, Closed { start: next_start(span, end, days), end });
             }
         }
         self.until = None;

@@ -139,7 +139,7 @@ impl Rolling {
     pub fn value(&self, shape: Shape) -> Value {
         let mut value = Value { agg: self.agg, hist: Vec::new() };
         if let Some(tally) = &self.tally {
-            value.hist = tally.histogram().to_vec();
+            value.hist = tally.histogram();
             if let Some((time, extreme)) = tally.extreme() {
                 value.agg.num = extreme;
                 value.agg.den = if shape == Shape::Last { time } else { 0 };

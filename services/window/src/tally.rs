@@ -5,13 +5,13 @@ use std::{
     hash::BuildHasherDefault,
 };
 
-use crate::{dedup::AsIs, histogram::Histogram, metric::Shape};
+use crate::{dedup::AsIs, histogram::Buckets, metric::Shape};
 
 /// Every observation enters once and leaves once, so a step costs O(1) on average, however long the window is.
 #[derive(Clone, Debug)]
 pub(crate) enum Tally {
     /// Percentiles: how often each bucket is in the window.
-    Histogram(Histogram),
+    Histogram(Buckets),
     /// Max, min, last: the observations (time, value) that are not beaten by a later one of the window, oldest first: a monotonic
     /// queue. Its front is the extreme.
     Extreme(VecDeque<(i64, i64)>),
@@ -52,7 +52,7 @@ impl Tally {
             Shape::Max | Shape::Min | Shape::Last => Tally::Extreme(VecDeque::new()),
             Shape::Distinct => Tally::Distinct(Counts::default()),
             Shape::Oldest => Tally::Waiting(BTreeMap::new()),
-            Shape::Flow | Shape::Level | Shape::Integral | Shape::Trend => Tally::Histogram(Histogram::default()),
+            Shape::Flow | Shape::Level | Shape::Integral | Shape::Trend => Tally::Histogram(Buckets::default()),
         }
     }
 
@@ -109,7 +109,7 @@ impl Tally {
 
     fn count(&mut self, item: i64, count: i64) {
         match self {
-            Tally::Histogram(histogram) => histogram.count(u16::try_from(item).unwrap_or(u16::MAX), count),
+            Tally::Histogram(buckets) => buckets.count(u16::try_from(item).unwrap_or(u16::MAX), count),
             Tally::Distinct(counts) => counts.add(item, count),
             Tally::Waiting(waiting) => {
                 let number = waiting.entry(item).or_default();
@@ -124,7 +124,7 @@ impl Tally {
 
     pub fn is_empty(&self) -> bool {
         match self {
-            Tally::Histogram(histogram) => histogram.is_empty(),
+            Tally::Histogram(buckets) => buckets.is_empty(),
             Tally::Extreme(best) => best.is_empty(),
             Tally::Distinct(counts) => counts.counts.is_empty(),
             Tally::Waiting(waiting) => waiting.is_empty(),
@@ -167,10 +167,11 @@ impl Tally {
         counts.present + changed.counts.iter().map(becomes).sum::<i64>()
     }
 
-    pub fn histogram(&self) -> &[(u16, i64)] {
+    /// Percentiles: counts by bucket, sorted by bucket.
+    pub fn histogram(&self) -> Vec<(u16, i64)> {
         match self {
-            Tally::Histogram(histogram) => histogram.counts(),
-            _ => &[],
+            Tally::Histogram(buckets) => buckets.counts(),
+            _ => Vec::new(),
         }
     }
 }

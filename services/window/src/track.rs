@@ -70,6 +70,10 @@ impl Track {
         if len == 0 || before(len - 1) {
             return len;
         }
+        // the one that is being filled, before anything is looked at that isn't in the cache
+        if len == 1 || before(len - 2) {
+            return len - 1;
+        }
         if !before(0) {
             return 0; // what leaves a window, or memory, is the oldest
         }

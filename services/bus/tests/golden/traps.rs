@@ -194,7 +194,7 @@ fn utc_plus_8_has_no_daylight_saving_and_other_zones_do() {
         event(6, "2026-11-02T00:00:30-03:30", "2026-11-02T00:00:00-03:30"), // the next day
     ];
     let lines = lines.into_iter().map(Ok::<_, io::Error>);
-    let rows = compute::<Bus>(Stream::Bus, &catalogue, &city, &settings, 1, None, lines).unwrap().rows;
+    let rows = compute::<Bus>(Stream::Bus, &catalogue, &city, &settings, 1, None, lines).unwrap().published.rows();
     let day = |metric: &str| -> Vec<(String, String, f64, f64)> {
         let of_day =
             |row: &&yiping_runner::OfflineRow| row.metric == metric && row.level == "city" && row.span == "day";

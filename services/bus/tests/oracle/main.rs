@@ -56,7 +56,7 @@ fn named(computed: &Computed) -> Named {
         let (value, numerator, denominator, n) = (row.value, row.numerator, row.denominator, row.n);
         (id, Figure { value, numerator, denominator, n })
     };
-    computed.rows.iter().map(of).collect()
+    computed.published.rows().iter().map(of).collect()
 }
 
 /// The city's denominator is its fleet, whatever is known of it: without vehicles online such a row says nothing.
@@ -135,7 +135,7 @@ fn logs_hold_everything_that_real_ones_do() {
         duplicates += computed.counters.duplicates;
         rejected += computed.counters.rejected;
         disordered += case.events.windows(2).filter(|two| two[1].time < two[0].time - 10 * log::MINUTE).count();
-        for row in &computed.rows {
+        for row in computed.published.rows() {
             let names = if row.value.is_some() { &mut valued } else { &mut too_few };
             names.insert(row.metric.to_string());
         }

@@ -20,11 +20,13 @@ fn replay(folder: &Path, target: fn(&[u8])) -> usize {
     files.len()
 }
 
+type Target = fn(&[u8]);
+
 #[test]
 fn the_corpus_breaks_no_promise() {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
     let corpus = Path::new(root).join("fuzz/corpus");
-    let targets: [(&str, fn(&[u8])); 4] =
+    let targets: [(&str, Target); 4] =
         [("envelope", targets::envelope), ("data", targets::data), ("lines", targets::lines), ("rows", targets::rows)];
     for (name, target) in targets {
         assert!(replay(&corpus.join(name), target) >= 5, "{name}: the corpus is gone");

@@ -41,7 +41,7 @@ fn computed(log: &Log) -> Rows {
     let computed = compute::<Parking>(Stream::Parking, &catalogue, &city, &settings, 1, None, lines).unwrap();
     assert_eq!((computed.counters.late, computed.counters.rejected), (0, 0), "the log is worse than it should be");
     let mut rows = Rows::new();
-    for row in computed.rows {
+    for row in computed.published.rows() {
         let id: Id = (
             row.metric.to_string(),
             row.level,

@@ -45,7 +45,7 @@ fn calls_at_nine(computed: &Computed) -> Option<(f64, u64)> {
             && row.span == "1h"
             && row.window_start == "2026-11-20T09:00:00.000Z"
     };
-    computed.rows.iter().find(wanted).map(|row| (row.numerator, row.revision))
+    computed.published.rows().iter().find(wanted).map(|row| (row.numerator, row.revision))
 }
 
 #[test]
@@ -138,7 +138,8 @@ fn all_partitions_end_at_the_same_time() {
         let lines = lines.iter().map(|line| Ok::<_, io::Error>(line.clone().into_bytes()));
         let computed =
             compute::<Hotline>(Stream::Hotline, &catalogue, &city, &config(), partitions, None, lines).unwrap();
-        let wanted = computed.rows.into_iter().filter(|row| row.metric == "hotline.waiting" && row.level == "city");
+        let wanted =
+            computed.published.rows().into_iter().filter(|row| row.metric == "hotline.waiting" && row.level == "city");
         wanted.map(|row| (row.window_end.to_string(), row.numerator, row.n)).collect()
     };
     let one = waiting(1);

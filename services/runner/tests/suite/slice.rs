@@ -196,7 +196,7 @@ impl<D: Domain> Slice<D> {
         };
         // (what is made of merged rows is the views')
         let has_rows = |row: &&yiping_runner::OfflineRow| self.catalogue.entry(&row.metric).unwrap().derived.is_none();
-        self.computed(partitions).rows.iter().filter(has_rows).map(line).collect()
+        self.computed(partitions).published.rows().iter().filter(has_rows).map(line).collect()
     }
 
     /// The store's rows, published and written down.

@@ -15,6 +15,9 @@ use yiping_runtime::Config;
 use super::output;
 use crate::{assembly, cli::ComputeArgs};
 
+/// How many bytes are written at a time.
+const BLOCK: usize = 1 << 16;
+
 pub fn compute(args: ComputeArgs) -> anyhow::Result<()> {
     let config = Config::load(args.config.config.as_deref())?;
     config.check()?;
@@ -32,28 +35,31 @@ pub fn compute(args: ComputeArgs) -> anyhow::Result<()> {
         Stream::Elder => yiping_runner::compute::<yiping_elder::Elder>,
     };
     let computed = run(stream, &catalogue, &city, &settings, args.partitions, spans, lines)?;
+    let mut rows = 0_u64;
     output(&args.out, |out| {
-        for row in &computed.rows {
-            serde_json::to_writer(&mut *out, row).map_err(io::Error::from)?;
-            out.write_all(b"\n")?;
-        }
-        Ok(())
+        let mut lines = Vec::with_capacity(2 * BLOCK);
+        computed.published.each(|row| {
+            serde_json::to_writer(&mut lines, &row).map_err(io::Error::from)?;
+            lines.push(b'\n');
+            rows += 1;
+            if lines.len() < BLOCK {
+                return Ok(());
+            }
+            out.write_all(&lines)?;
+            lines.clear();
+            Ok::<(), io::Error>(())
+        })?;
+        Ok(out.write_all(&lines)?)
     })?;
-    report(&computed);
+    report(&computed, rows);
     Ok(())
 }
 
-fn report(computed: &Computed) {
+fn report(computed: &Computed, rows: u64) {
     let counters = computed.counters;
     eprintln!(
-        "rows {}; events: accepted {}, late {}, duplicates {}, quarantined {}, rejected {}; of other streams {}",
-        computed.rows.len(),
-        counters.accepted,
-        counters.late,
-        counters.duplicates,
-        counters.quarantined,
-        counters.rejected,
-        computed.others
+        "rows {rows}; events: accepted {}, late {}, duplicates {}, quarantined {}, rejected {}; of other streams {}",
+        counters.accepted, counters.late, counters.duplicates, counters.quarantined, counters.rejected, computed.others
     );
     for (code, count) in &computed.rejects {
         eprintln!("  {code}: {count}");
