@@ -55,8 +55,8 @@ impl fmt::Display for TimeMs {
 /// The usual instant as text, without a formatter: every event that is written has two of them.
 fn text(ms: i64) -> Option<[u8; 24]> {
     const DAY_MS: i64 = 86_400_000;
-    const YEAR_10000: i64 = 253_402_300_800_000;
-    if !(0..YEAR_10000).contains(&ms) {
+    const YEAR_9999: i64 = 253_370_764_800_000;
+    if !(0..YEAR_9999).contains(&ms) {
         return None;
     }
     // days since 1 March of the year 0, in eras of 400 years (146,097 days): a leap day is then a year's last day
@@ -269,7 +269,7 @@ mod tests {
             assert_eq!(TimeMs(ms).to_string(), jiff(ms));
             ms += 86_400_000 + 12_345;
         }
-        for ms in [0, 951_782_399_999, 951_782_400_000, 951_868_800_000, 253_402_300_799_999] {
+        for ms in [0, 951_782_399_999, 951_782_400_000, 951_868_800_000, 253_370_764_799_999] {
             assert_eq!(TimeMs(ms).to_string(), jiff(ms));
         }
     }
