@@ -131,12 +131,12 @@ def watchers(folder, admin, env):
 
 
 def feed(folder, city, gateway, env):
-    """The simulator's story, which began 150 s ago: what was is told at once, the rest as it happens."""
+    """The simulator's story, which began 165 s ago: what was is told at once, the rest as it happens."""
     now = time.time()
-    begin = datetime.fromtimestamp(int(now) - 150, timezone.utc).isoformat()
+    begin = datetime.fromtimestamp(int(now) - 165, timezone.utc).isoformat()
     stories = {
         "elder": ["sos-unanswered@10s+215s"],
-        "parking": ["feed-dead-parking@165s+50s"],
+        "parking": ["feed-dead-parking@178s+47s"],
     }
     token = subprocess.run(
         [YIPING, "token", "new", "--name", "story", "--streams", "parking,elder", "--rights", "set_received"],
