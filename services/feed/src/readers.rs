@@ -71,6 +71,13 @@ pub enum Encoding {
 }
 
 impl Encoding {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Utf8 => "utf-8",
+            Self::Gb18030 => "gb18030",
+        }
+    }
+
     /// The text as UTF-8. What is none is U+FFFD in it, or comes through as it is.
     fn decode(self, reader: impl Read + 'static) -> impl Read {
         let of = match self {
@@ -209,24 +216,40 @@ fn ndjson(reader: impl BufRead + 'static, encoding: Encoding) -> impl Iterator<I
 }
 
 fn csv_rows(file: impl Read + 'static, columns: Option<&[String]>, encoding: Encoding) -> Result<Rows> {
-    let mut reader = csv::ReaderBuilder::new().has_headers(columns.is_none()).from_reader(file);
+    // flexible: a row with too many or too few fields is told with its text, here
+    let mut reader = csv::ReaderBuilder::new().has_headers(columns.is_none()).flexible(true).from_reader(file);
+    let header = if columns.is_none() { Some(reader.byte_headers()?.clone()) } else { None };
     let names: Vec<String> = match columns {
         Some(names) => names.to_vec(),
         None => reader.headers()?.iter().map(|name| name.trim().to_owned()).collect(),
     };
-    let records = reader.into_records().zip(1..);
+    let records = reader.into_byte_records().zip(1..);
     Ok(Box::new(records.map(move |(record, number)| {
-        let error = |message| RowError { number, message, raw: None };
-        let record = record.map_err(|e| error(e.to_string()))?;
+        let record = record.map_err(|e| RowError { number, message: e.to_string(), raw: None })?;
+        let error = |message| RowError { number, message, raw: Some(csv_text(header.as_ref(), &record)) };
         if record.len() != names.len() {
             return Err(error(format!("{} fields where {} columns are named", record.len(), names.len())));
         }
-        if let Some(message) = record.iter().find_map(|field| encoding.fault(field)) {
-            return Err(error(message));
+        let mut members = serde_json::Map::new();
+        for (name, field) in names.iter().zip(&record) {
+            let field =
+                str::from_utf8(field).map_err(|_| error(format!("a field is not {}", Encoding::Utf8.as_str())))?;
+            if let Some(message) = encoding.fault(field) {
+                return Err(error(message));
+            }
+            members.insert(name.clone(), field.into());
         }
-        let members = names.iter().cloned().zip(record.iter().map(Value::from));
-        Ok(Row { number, value: Value::Object(members.collect()) })
+        Ok(Row { number, value: Value::Object(members) })
     })))
+}
+
+/// A row as a CSV file of its own: under its header, where the file has one.
+fn csv_text(header: Option<&csv::ByteRecord>, record: &csv::ByteRecord) -> String {
+    let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(Vec::new());
+    let wrote = header.into_iter().chain([record]).all(|record| writer.write_byte_record(record).is_ok());
+    // (into memory: nothing fails)
+    let bytes = if wrote { writer.into_inner().unwrap_or_default() } else { Vec::new() };
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn entities(mut poll: Value, name_time: Option<i64>) -> impl Iterator<Item = Result<Row, RowError>> {
@@ -293,8 +316,20 @@ mod tests {
         let columns = Some(vec!["lat".to_owned(), "lon".to_owned()]);
         let made = read("a.csv", b"1,2\n3\n4,5\n", &ReadOptions { columns, ..ReadOptions::new(Format::Csv) });
         assert_eq!(made[0].as_ref().unwrap().value, object([("lat", "1"), ("lon", "2")]));
-        assert_eq!(made[1].as_ref().unwrap_err().number, 2);
+        let short = made[1].as_ref().unwrap_err();
+        assert_eq!((short.number, short.raw.as_deref()), (2, Some("3\n")));
         assert_eq!(made[2].as_ref().unwrap().value, object([("lat", "4"), ("lon", "5")]));
+    }
+
+    #[test]
+    fn a_row_of_a_csv_with_too_many_fields_keeps_its_text_under_its_header() {
+        let made = read("a.csv", b"lat,lon\n1,\"2, 3\",4\n5,6\n", &ReadOptions::new(Format::Csv));
+        let long = made[0].as_ref().unwrap_err();
+        assert_eq!(
+            (long.message.as_str(), long.raw.as_deref()),
+            ("3 fields where 2 columns are named", Some("lat,lon\n1,\"2, 3\",4\n"))
+        );
+        assert_eq!(made[1].as_ref().unwrap().value, object([("lat", "5"), ("lon", "6")]));
     }
 
     #[test]

@@ -31,7 +31,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use yiping_city::City;
 use yiping_event::Stream;
-use yiping_gateway::{Feeds, GatewayDeps, Limits, Tokens, new_token, serve, steady_clock};
+use yiping_gateway::{Feeds, GatewayDeps, Inlets, Limits, Seal, SealSecret, Tokens, new_token, serve, steady_clock};
 use yiping_runtime::{Health, Metrics};
 
 const ROLE: &str = "YIPING_BENCH_ROLE";
@@ -230,6 +230,9 @@ async fn server(role: &str) {
             city: Arc::new(City::weihai()),
             tokens: Arc::new(Tokens::open(&tokens).unwrap()),
             feeds: Feeds::new(),
+            inlets: Inlets::new(),
+            seal: Seal::to(SealSecret::new().unwrap().public()).unwrap(),
+            pseudonyms: None,
             clock: steady_clock(),
             metrics: Metrics::new(&Default::default()).unwrap(),
             health: Health::default().part("gateway"),

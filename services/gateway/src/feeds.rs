@@ -9,13 +9,13 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
-use yiping_event::{Code, Reject};
-use yiping_feed::{Feed, MapError, ReadOptions, rows_of};
+use yiping_event::{Code, Reject, TimeMs};
+use yiping_feed::{Encoding, Feed, MapError, ReadOptions, rows_of};
 
 use crate::intake::{self, Judged};
-use crate::judge::Judge;
+use crate::judge::{Accepted, Judge};
 use crate::problem::Problem;
-use crate::rejects::RejectRecord;
+use crate::rejects::{Part, Refusals};
 use crate::server::Gateway;
 use crate::split::MAX_EVENTS;
 use crate::tokens::Token;
@@ -25,6 +25,9 @@ pub struct Door {
     pub feed: Feed,
     pub read: ReadOptions,
 }
+
+/// A reject knows at most so many ids of its row's other events.
+const MOST_IDS: usize = 1_000;
 
 /// The feeds by their names.
 pub type Feeds = BTreeMap<String, Arc<Door>>;
@@ -45,59 +48,142 @@ pub async fn post(
     intake::take(gateway, |_| door, judge, query, headers, body).await
 }
 
+/// A row's events that were accepted, with their ids; and those that were not, as the map made them.
+#[derive(Default)]
+struct Sorted {
+    accepted: Vec<(String, Accepted)>,
+    refused: Vec<(String, Reject)>,
+}
+
 impl Gateway {
-    fn judge_rows(&self, door: &Door, token: &Token, body: &Bytes) -> Judged {
+    fn judge_rows(&self, door: &Door, token: &Token, body: &[u8]) -> Judged {
+        self.judge_rows_at((self.deps.clock)(), door, &door.read, token, body, Part::Body)
+    }
+
+    /// A payload's rows, as they were received at `now`. `part`: what the payload is, should nothing of it be readable.
+    fn judge_rows_at(
+        &self,
+        now: TimeMs,
+        door: &Door,
+        read: &ReadOptions,
+        token: &Token,
+        body: &[u8],
+        part: Part,
+    ) -> Judged {
         let mut judged = Judged::default();
-        let now = (self.deps.clock)();
-        let refuse = |index, sent: &[u8], message: String| {
-            RejectRecord::new(now, token, index, sent, Reject::new(Code::BadFeed, "", message))
+        let refusals = Refusals { time: now, token, seal: &self.deps.seal, feed: Some(&door.feed.name) };
+        let whole = |why: String| {
+            let reject = refusals.of(0, part, body, Reject::new(Code::BadFeed, "", why.clone()));
+            Judged::unreadable(why, reject)
         };
-        let rows = match rows_of(body.to_vec(), &door.read) {
+        let rows = match rows_of(body.to_vec(), read) {
             Ok(rows) => rows,
-            Err(_) => {
-                // (the reader's own words may repeat what was sent)
-                let why = format!("the body is not what this feed sends: {}", door.read.format.as_str());
-                judged.rejects.push(refuse(0, body, why.clone()));
-                judged.unreadable = Some(why);
-                return judged;
-            }
+            // (the reader's own words may repeat what was sent)
+            Err(_) => return whole(format!("the body is not what this feed sends: {}", read.format.as_str())),
         };
-        let judge = Judge { city: &self.deps.city, token, now };
+        let judge = self.judge_of(token, now);
         let mut made = 0;
         for row in rows {
-            let (index, raw, events) = match row {
+            let (index, part, raw, events) = match row {
                 Ok(row) => {
                     let raw = row.value.to_string();
-                    (row.number, raw, door.feed.events(row.value).map_err(|error| said(&error)))
+                    (row.number, Part::Row, raw, door.feed.events(row.value).map_err(|error| said(&error)))
                 }
-                Err(fault) => (fault.number, fault.raw.unwrap_or_default(), Err("the row can't be read".to_owned())),
+                Err(fault) => {
+                    let message = "the row can't be read".to_owned();
+                    (fault.number, Part::Text, fault.raw.unwrap_or_default(), Err(message))
+                }
             };
             let index = usize::try_from(index).unwrap_or(usize::MAX).saturating_sub(1);
             made += events.as_ref().map_or(1, Vec::len);
             if made > MAX_EVENTS {
-                let why = format!("a body may have {MAX_EVENTS} events");
-                let mut none = Judged::default();
-                none.rejects.push(refuse(0, body, why.clone()));
-                none.unreadable = Some(why);
-                return none;
+                return whole(format!("a body may have {MAX_EVENTS} events"));
             }
-            match events {
-                Ok(events) => {
-                    for mapped in events {
-                        let json = serde_json::Value::Object(mapped.event).to_string();
-                        match judge.judge(json.as_bytes()) {
-                            Ok(accepted) => self.place(accepted, &mut judged),
-                            Err(reject) => {
-                                judged.rejects.push(RejectRecord::new(now, token, index, json.as_bytes(), reject));
-                            }
-                        }
-                    }
+            let events = match events {
+                Ok(events) => events,
+                Err(message) => {
+                    let reject = Reject::new(Code::BadFeed, "", message);
+                    judged.rejects.push(refusals.of(index, part, raw.as_bytes(), reject));
+                    continue;
                 }
-                Err(message) => judged.rejects.push(refuse(index, raw.as_bytes(), message)),
+            };
+            let Sorted { accepted, refused } = sort(&judge, events);
+            let ids = if refused.is_empty() { Vec::new() } else { accepted.iter().map(|(id, _)| id.clone()).collect() };
+            for (n, (json, reject)) in refused.into_iter().enumerate() {
+                let mut record = refusals.note(index, json.as_bytes(), reject);
+                if n == 0 {
+                    // once for the whole row
+                    record = record.keeping(part, raw.as_bytes(), &self.deps.seal);
+                    record.accepted.clone_from(&ids);
+                    record.accepted.truncate(MOST_IDS);
+                }
+                judged.rejects.push(record);
+            }
+            for (_, accepted) in accepted {
+                self.place(accepted, &mut judged);
             }
         }
         judged
     }
+
+    /// A row that was refused, again, as it was received at `now`: all of its events, but those of `had`, or none.
+    pub(crate) fn judge_row_again(
+        &self,
+        now: TimeMs,
+        door: &Door,
+        token: &Token,
+        row: &[u8],
+        had: &[String],
+    ) -> Judged {
+        let mut judged = Judged::default();
+        let refusals = Refusals { time: now, token, seal: &self.deps.seal, feed: Some(&door.feed.name) };
+        let refuse = |message| refusals.note(0, row, Reject::new(Code::BadFeed, "", message));
+        let events = serde_json::from_slice(row)
+            .map_err(|_| "the row can't be read".to_owned())
+            .and_then(|row| door.feed.events(row).map_err(|error| said(&error)));
+        match events {
+            Ok(events) => {
+                let Sorted { accepted, refused } = sort(&self.judge_of(token, now), events);
+                judged.rejects =
+                    refused.into_iter().map(|(json, reject)| refusals.note(0, json.as_bytes(), reject)).collect();
+                if judged.rejects.is_empty() {
+                    let fresh = accepted.into_iter().filter(|(id, _)| !had.contains(id));
+                    fresh.for_each(|(_, accepted)| self.place(accepted, &mut judged));
+                }
+            }
+            Err(message) => judged.rejects.push(refuse(message)),
+        }
+        judged
+    }
+
+    /// A payload that could not be read, again: its rows as if it had been sent now, but for the time.
+    pub(crate) fn judge_payload_again(
+        &self,
+        now: TimeMs,
+        door: &Door,
+        token: &Token,
+        part: Part,
+        body: &[u8],
+    ) -> Judged {
+        let mut read = door.read.clone();
+        if part == Part::Text {
+            read.encoding = Encoding::Utf8;
+        }
+        self.judge_rows_at(now, door, &read, token, body, part)
+    }
+}
+
+fn sort(judge: &Judge<'_>, events: Vec<yiping_feed::Mapped>) -> Sorted {
+    let mut sorted = Sorted::default();
+    for mapped in events {
+        let id = mapped.event.get("id").and_then(|id| id.as_str()).unwrap_or_default().to_owned();
+        let json = serde_json::Value::Object(mapped.event).to_string();
+        match judge.judge(json.as_bytes()) {
+            Ok(accepted) => sorted.accepted.push((id, accepted)),
+            Err(reject) => sorted.refused.push((json, reject)),
+        }
+    }
+    sorted
 }
 
 /// What went wrong, without what stood in the row: it goes into answers and tables.

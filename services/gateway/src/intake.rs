@@ -12,14 +12,14 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde_json::{Value, json};
-use yiping_event::{Code, Reject, Stream};
+use yiping_event::{Code, Reject, Stream, TimeMs};
 use yiping_log::NewRecord;
 use yiping_runtime::metrics::Outcome;
 
 use crate::body::{self, Encoding};
 use crate::judge::{Accepted, Judge, Place};
 use crate::problem::Problem;
-use crate::rejects::RejectRecord;
+use crate::rejects::{Mark, Part, Refusals, RejectRecord};
 use crate::room::Place as Room;
 use crate::server::Gateway;
 use crate::split::{Form, check_depth};
@@ -29,13 +29,13 @@ use crate::tokens::Token;
 const LOG_RETRY_S: u32 = 5;
 
 /// A request that may send its body. `way`: how its body becomes events.
-struct Admitted<W> {
-    token: Arc<Token>,
-    way: W,
-    encoding: Encoding,
+pub(crate) struct Admitted<W> {
+    pub token: Arc<Token>,
+    pub way: W,
+    pub encoding: Encoding,
     /// Whether its events are only judged.
-    dry_run: bool,
-    room: Room,
+    pub dry_run: bool,
+    pub room: Room,
 }
 
 /// What became of a request's events.
@@ -45,6 +45,8 @@ pub(crate) struct Judged {
     accepted_events: u64,
     records: Vec<NewRecord>,
     pub rejects: Vec<RejectRecord>,
+    /// Rejects of before that were sent again and are in.
+    pub marks: Vec<Mark>,
     dropped_members: u64,
     /// Why the body could not be taken apart at all.
     pub unreadable: Option<String>,
@@ -102,7 +104,7 @@ pub async fn take<W: Send + 'static>(
 
 impl Gateway {
     /// All that can be said before the body is there.
-    fn admit<W>(
+    pub(crate) fn admit<W>(
         self: &Arc<Self>,
         query: Option<&str>,
         headers: &HeaderMap,
@@ -124,30 +126,38 @@ impl Gateway {
     }
 
     fn judge(&self, form: Form, token: &Token, body: &Bytes) -> Judged {
-        let mut judged = Judged::default();
-        let now = (self.deps.clock)();
+        self.judge_at((self.deps.clock)(), form, token, body)
+    }
+
+    /// The same, as it was received at `now`.
+    pub(crate) fn judge_at(&self, now: TimeMs, form: Form, token: &Token, body: &[u8]) -> Judged {
+        let refusals = Refusals { time: now, token, seal: &self.deps.seal, feed: None };
         let items = match form.split(body) {
             Ok(items) => items,
             Err(why) => {
-                judged.rejects.push(RejectRecord::new(
-                    now,
-                    token,
-                    0,
-                    body,
-                    Reject::new(Code::BadJson, "", why.clone()),
-                ));
-                judged.unreadable = Some(why);
-                return judged;
+                let part = match form {
+                    Form::One => Part::Event,
+                    Form::Array => Part::Array,
+                    Form::Lines => Part::Lines,
+                };
+                let reject = refusals.of(0, part, body, Reject::new(Code::BadJson, "", why.clone()));
+                return Judged::unreadable(why, reject);
             }
         };
-        let judge = Judge { city: &self.deps.city, token, now };
+        let judge = self.judge_of(token, now);
+        let mut judged = Judged::default();
         for item in items {
             match check_depth(item.bytes).and_then(|()| judge.judge(item.bytes)) {
                 Ok(accepted) => self.place(accepted, &mut judged),
-                Err(reject) => judged.rejects.push(RejectRecord::new(now, token, item.index, item.bytes, reject)),
+                Err(reject) => judged.rejects.push(refusals.of(item.index, Part::Event, item.bytes, reject)),
             }
         }
         judged
+    }
+
+    /// What a token's events are judged by that were received at `now`.
+    pub(crate) fn judge_of<'a>(&'a self, token: &'a Token, now: TimeMs) -> Judge<'a> {
+        Judge { city: &self.deps.city, pseudonyms: self.deps.pseudonyms.as_ref(), token, now }
     }
 
     /// Turns an accepted event into the records that it becomes.
@@ -171,10 +181,11 @@ impl Gateway {
     }
 
     /// Appends events and rejects in one go; returns when all are durable.
-    async fn make_durable(&self, judged: &mut Judged) -> Result<(), Problem> {
+    pub(crate) async fn make_durable(&self, judged: &mut Judged) -> Result<(), Problem> {
         let mut records = std::mem::take(&mut judged.records);
-        for reject in &judged.rejects {
-            match reject.record() {
+        let rejects = judged.rejects.iter().map(RejectRecord::record);
+        for record in rejects.chain(judged.marks.iter().map(Mark::record)) {
+            match record {
                 Ok(record) => records.push(record),
                 Err(error) => {
                     tracing::error!(%error, "a reject can't be written");
@@ -199,7 +210,7 @@ impl Gateway {
         Err(log_busy())
     }
 
-    fn count(&self, judged: &Judged) {
+    pub(crate) fn count(&self, judged: &Judged) {
         let metrics = &self.deps.metrics;
         for (stream, count) in &judged.accepted {
             metrics.gateway.accepted.with_label_values(&[stream.as_str()]).inc_by(*count);
@@ -219,9 +230,31 @@ pub fn log_busy() -> Problem {
 }
 
 impl Judged {
+    /// A body that could not be taken apart.
+    pub fn unreadable(why: String, reject: RejectRecord) -> Self {
+        Self { rejects: vec![reject], unreadable: Some(why), ..Self::default() }
+    }
+
     /// How many events the request had.
-    fn events(&self) -> u64 {
+    pub fn events(&self) -> u64 {
         self.accepted_events + self.rejects.len() as u64
+    }
+
+    pub fn accepted(&self) -> u64 {
+        self.accepted_events
+    }
+
+    /// Adds what another part of the same request became.
+    pub fn add(&mut self, other: Judged) {
+        let Judged { accepted, accepted_events, records, rejects, marks, dropped_members, unreadable: _ } = other;
+        for (stream, count) in accepted {
+            *self.accepted.entry(stream).or_default() += count;
+        }
+        self.accepted_events += accepted_events;
+        self.records.extend(records);
+        self.rejects.extend(rejects);
+        self.marks.extend(marks);
+        self.dropped_members += dropped_members;
     }
 
     fn answer(self, dry_run: bool) -> Response {

@@ -8,15 +8,20 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use yiping_city::City;
+use yiping_event::elder::Sos;
 use yiping_event::{Code, Data, Datum, Event, Reject, Stream, TimeMs, decode};
 use yiping_log::MAX_RECORD_BYTES;
 
+use crate::cell;
 use crate::personal;
+use crate::pseudonym::Pseudonyms;
 use crate::tokens::{Right, Token};
 
 /// What an event is judged by.
 pub struct Judge<'a> {
     pub city: &'a City,
+    /// Without a key, what would need a pseudonym is refused.
+    pub pseudonyms: Option<&'a Pseudonyms>,
     pub token: &'a Token,
     pub now: TimeMs,
 }
@@ -41,7 +46,11 @@ pub enum Place {
 impl Judge<'_> {
     pub fn judge(&self, bytes: &[u8]) -> Result<Accepted, Reject> {
         let mut event = decode(bytes)?;
-        let ruling = self.rights(&event).and_then(|streams| self.locate(&mut event.data).map(|()| streams));
+        let ruling = self.rights(&event).and_then(|streams| {
+            self.locate(&mut event.data)?;
+            self.pseudonymise(&mut event.data)?;
+            Ok(streams)
+        });
         let streams = match ruling {
             Ok(streams) => streams,
             Err(reject) => return Err(reject.with_id(event.id)),
@@ -103,21 +112,50 @@ impl Judge<'_> {
         }
     }
 
-    /// Turns the event's position into WGS-84 and refuses one that is not in the city.
+    /// Turns the event's position into WGS-84 and refuses one that is not in the city. Of the places of people only the cell stays
+    /// (`x-personal: cell`): the street, and its centre where there was a position.
     fn locate(&self, data: &mut Data<'_>) -> Result<(), Reject> {
         match data {
             Data::BusPosition(fix) => (fix.lon, fix.lat) = self.in_city(fix.lon, fix.lat, fix.datum.take())?,
             Data::HotlineOrder(order) => {
-                let place = order.lon.zip(order.lat);
                 let datum = order.datum.take();
                 // Half a place is none, and could not be judged.
-                (order.lon, order.lat) = match place {
-                    Some((lon, lat)) => self.in_city(lon, lat, datum).map(|(lon, lat)| (Some(lon), Some(lat)))?,
-                    None => (None, None),
-                };
+                let place = order.lon.take().zip(order.lat.take());
+                let place = place.map(|(lon, lat)| self.in_city(lon, lat, datum)).transpose()?;
+                // what the sender says goes before the nearest centre
+                let named = order.street.take().and_then(|text| cell::named(self.city, &text));
+                let cell = named.or_else(|| place.and_then(|(lon, lat)| cell::nearest(self.city, lon, lat)));
+                if let Some(cell) = cell {
+                    order.street = Some(cell.street.clone().into());
+                    (order.lon, order.lat) = place.map(|_| (cell.lon, cell.lat)).unzip();
+                }
+            }
+            Data::ElderSos(sos) => {
+                let named = sos.street.take().and_then(|text| cell::named(self.city, &text));
+                sos.street = named.map(|cell| cell.street.clone().into());
             }
             _ => {}
         }
+        Ok(())
+    }
+
+    /// Replaces what names a person's device or a car's stay (`x-personal: hmac`).
+    fn pseudonymise(&self, data: &mut Data<'_>) -> Result<(), Reject> {
+        let (member, value) = match data {
+            Data::ParkingEntry(entry) => ("session_id", &mut entry.session_id),
+            Data::ParkingExit(exit) => ("session_id", &mut exit.session_id),
+            Data::ParkingPayment(payment) => ("session_id", &mut payment.session_id),
+            Data::ParkingCredit(credit) => ("session_id", &mut credit.session_id),
+            Data::ElderHeartbeat(beat) => ("device_id", &mut beat.device_id),
+            Data::ElderSos(Sos { device_id: Some(device_id), .. }) => ("device_id", device_id),
+            _ => return Ok(()),
+        };
+        let Some(pseudonyms) = self.pseudonyms else {
+            let message =
+                "needs a pseudonym, and this gateway has no key for one: its operator makes one with `yiping key new`";
+            return Err(Reject::new(Code::PersonalData, format!("/data/{member}"), message));
+        };
+        *value = pseudonyms.name(member, value).into();
         Ok(())
     }
 

@@ -8,9 +8,13 @@
 //! | `split.rs` | one request → the events in it, by content type |
 //! | `judge.rs` | one event: may this token send it, is it in the city; → what goes into the log |
 //! | `personal.rs` | the tripwire: what looks like a person's number or plate stays outside |
+//! | `pseudonym.rs`, `cell.rs` | devices and stays under a keyed hash; places of people as streets |
 //! | `intake.rs` | `POST /v1/events`: all of the above, the append, the answer |
 //! | `feeds.rs` | `POST /v1/feeds/NAME`: the same for a department's own payload, mapped row by row |
+//! | `inlet.rs` | `city.in.*`: departments' own topics, judged and passed on |
 //! | `rejects.rs` | what was refused: its record, a token's own list, and [`collect_rejects`] |
+//! | `replay.rs` | `POST /v1/rejects/replay`: what was refused, through the same door again |
+//! | `seal.rs`, `keys.rs` | the seal on what is kept of rejects; keys as files |
 //! | `offer.rs` | `GET /v1/streams`: what may be sent |
 //! | `tokens.rs` | the tokens file |
 //! | `meter.rs` | how much a token sends |
@@ -20,17 +24,23 @@
 //! It must not know what is made of events (no windows, no metrics of the city), nor ClickHouse.
 
 mod body;
+mod cell;
 mod clock;
 mod connections;
 mod feeds;
+mod inlet;
 mod intake;
 mod judge;
+mod keys;
 mod meter;
 mod offer;
 mod personal;
 mod problem;
+mod pseudonym;
 mod rejects;
+mod replay;
 mod room;
+mod seal;
 mod server;
 mod split;
 mod tls;
@@ -38,7 +48,15 @@ mod tokens;
 
 pub use clock::{Clock, steady_clock};
 pub use feeds::{Door, Feeds};
-pub use rejects::{REJECTS_TOPIC, RejectRecord, RejectSeen, collect_rejects};
+pub use inlet::{Inlets, in_topic, inlets};
+pub use keys::KeyError;
+pub use personal::{legible, masked};
+pub use pseudonym::Pseudonyms;
+pub use rejects::{
+    KEPT_BYTES, KeptReject, Part, REJECTS_TOPIC, RejectId, RejectRecord, RejectSeen, collect_rejects, kept_rejects,
+};
+pub use replay::{Again, ReplayItem, Replayed};
+pub use seal::{NotOurs, Seal, SealSecret, public_path};
 pub use server::{GatewayDeps, Limits, paths, serve};
 #[doc(hidden)] // for fuzz/
 pub use split::{Form, Item};

@@ -1,15 +1,16 @@
 //! What was refused: its record in the log, the list that a token sees of its own, and the way to the table.
 //!
-//! A record holds the first bytes of what was sent, for whoever has to find the fault; numbers and plates of persons are masked in
-//! them, but names and addresses may stand there: so the record stays in the log. What goes on from here ([`RejectSeen`]) has no bytes.
+//! A record holds the first bytes of what was sent, for whoever has to find the fault, and to send it again once that is mended
+//! (`replay.rs`). Anything may stand in them, so they are always sealed (`seal.rs`), and kept as long as the log keeps this topic: 7
+//! days. What goes on from here ([`RejectSeen`], a token's own list) has no bytes.
 
+use std::fmt;
 use std::future::Future;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
@@ -18,18 +19,65 @@ use yiping_log::{Log, NewRecord, Offset, Partition, Poll, Record};
 
 use crate::judge::Hint;
 use crate::personal;
+use crate::seal::Seal;
 use crate::tokens::Token;
 
 /// The log's topic of rejects.
 pub const REJECTS_TOPIC: &str = "city.rejects";
-/// Of what was refused, so many bytes are kept.
-const KEPT_BYTES: usize = 4 << 10;
-/// No number or plate is longer.
-const LONGEST_FINDING: usize = 128;
+/// Of what was refused, so many bytes are kept: a row or an event that is longer can't be sent again.
+pub const KEPT_BYTES: usize = 64 << 10;
 /// A token's own list looks at so many newest records of a partition.
 const LOOK_BACK: u64 = 5_000;
+/// Records a read.
+const READ: usize = 1_000;
 /// Between two tries of a sink that fails.
 const RETRY: Duration = Duration::from_secs(1);
+
+/// What the kept bytes of a reject are, so that they can go through the same door again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// One event, as it was sent.
+    Event,
+    /// A whole body of `POST /v1/events` that could not be taken apart: an array …
+    Array,
+    /// … or lines.
+    Lines,
+    /// A feed's row as it was read: a JSON value.
+    Row,
+    /// A feed's row that could not be read: its text, after the header's where there is one, in UTF-8.
+    Text,
+    /// A feed's whole body.
+    Body,
+    /// Nothing: another reject of the same row has its bytes.
+    #[default]
+    Nothing,
+}
+
+/// A reject's place in the log: `PARTITION-OFFSET`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RejectId {
+    pub partition: Partition,
+    pub offset: Offset,
+}
+
+impl fmt::Display for RejectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.partition, self.offset)
+    }
+}
+
+impl FromStr for RejectId {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts =
+            text.split_once('-').and_then(|(partition, offset)| partition.parse().ok().zip(offset.parse().ok()));
+        let (partition, offset) =
+            parts.ok_or_else(|| format!("'{text}' is no reject; `yiping rejects list` has them: 0-17"))?;
+        Ok(Self { partition, offset })
+    }
+}
 
 /// A reject as `city.rejects` holds it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,73 +96,181 @@ pub struct RejectRecord {
     pub id: Option<String>,
     /// Place in its request.
     pub index: usize,
-    /// The first 4 KiB of what was sent, base64; with stars for what looks like a person's number or plate.
-    pub bytes: String,
+    /// The feed whose payload it was part of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feed: Option<String>,
+    #[serde(default)]
+    pub part: Part,
+    /// Ids of the row's other events, which were accepted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accepted: Vec<String>,
+    /// The first 64 KiB of what was sent, sealed; never in a token's own list.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub sealed: String,
+    /// Which key opens them: the first 8 hex digits of its public half's SHA-256.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub key: String,
     /// How many bytes were sent.
     pub bytes_len: usize,
 }
 
-impl RejectRecord {
-    pub(crate) fn new(time: TimeMs, token: &Token, index: usize, sent: &[u8], reject: Reject) -> Self {
-        let Hint { source, stream } = Hint::of(sent, token);
+/// Makes the rejects of one request.
+pub(crate) struct Refusals<'a> {
+    pub time: TimeMs,
+    pub token: &'a Token,
+    pub seal: &'a Seal,
+    pub feed: Option<&'a str>,
+}
+
+impl Refusals<'_> {
+    /// A reject without its bytes. `about`: where source and stream may be found.
+    pub fn note(&self, index: usize, about: &[u8], reject: Reject) -> RejectRecord {
+        let Hint { source, stream } = Hint::of(about, self.token);
         let Reject { code, pointer, message, id } = reject;
         // what says where it came from may itself be what must not be kept
         let is_kept = |text: &String| personal::find(text).is_none();
         let (source, id) = (Some(source).filter(is_kept).unwrap_or_default(), id.filter(is_kept));
-        Self {
-            time,
+        RejectRecord {
+            time: self.time,
             source,
-            token: token.name.clone(),
+            token: self.token.name.clone(),
             stream,
             code,
             pointer,
             message,
             id,
             index,
-            bytes: BASE64.encode(kept(sent)),
-            bytes_len: sent.len(),
+            feed: self.feed.map(str::to_owned),
+            part: Part::Nothing,
+            accepted: Vec::new(),
+            sealed: String::new(),
+            key: String::new(),
+            bytes_len: about.len(),
         }
+    }
+
+    /// A reject of what was sent.
+    pub fn of(&self, index: usize, part: Part, sent: &[u8], reject: Reject) -> RejectRecord {
+        self.note(index, sent, reject).keeping(part, sent, self.seal)
+    }
+}
+
+impl RejectRecord {
+    pub(crate) fn keeping(mut self, part: Part, sent: &[u8], seal: &Seal) -> Self {
+        (self.part, self.bytes_len) = (part, sent.len());
+        self.sealed = seal.close(&sent[..sent.len().min(KEPT_BYTES)]);
+        self.key = seal.key_id().to_owned();
+        self
     }
 
     /// As it goes into the log.
     pub(crate) fn record(&self) -> serde_json::Result<NewRecord> {
-        Ok(NewRecord {
-            topic: REJECTS_TOPIC.into(),
-            partition: None,
-            key: Some(Bytes::copy_from_slice(self.token.as_bytes())),
-            payload: serde_json::to_vec(self)?.into(),
-        })
+        new_record(&self.token, self)
     }
 }
 
-/// What is kept of the bytes that were sent. Masked before they are cut: a number may stand at the cut.
-fn kept(sent: &[u8]) -> Vec<u8> {
-    let mut kept = personal::mask(&sent[..sent.len().min(KEPT_BYTES + LONGEST_FINDING)]);
-    kept.truncate(KEPT_BYTES);
-    kept
+/// "This reject was sent again and is in": beside the rejects, written with the events that it became.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Mark {
+    /// Which, as [`RejectId`] is written.
+    pub replayed: String,
+    #[serde(with = "yiping_event::time::rfc3339")]
+    pub time: TimeMs,
+    /// How many events it became.
+    pub events: u64,
+    /// The token that sent it again.
+    pub token: String,
 }
 
-/// The newest rejects of one token, newest first, at most `limit`, from the newest 5,000 records of each partition.
-pub(crate) async fn newest(log: &dyn Log, token: &str, limit: usize) -> yiping_log::Result<Vec<RejectRecord>> {
+impl Mark {
+    pub fn record(&self) -> serde_json::Result<NewRecord> {
+        new_record(&self.token, self)
+    }
+}
+
+fn new_record(key: &str, value: &impl Serialize) -> serde_json::Result<NewRecord> {
+    let payload = serde_json::to_vec(value)?.into();
+    Ok(NewRecord {
+        topic: REJECTS_TOPIC.into(),
+        partition: None,
+        key: Some(Bytes::copy_from_slice(key.as_bytes())),
+        payload,
+    })
+}
+
+/// A reject that the log still has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptReject {
+    pub at: RejectId,
+    pub reject: RejectRecord,
+    /// When it was sent again and accepted.
+    pub replayed: Option<TimeMs>,
+}
+
+/// The rejects that the log has and that are `wanted`, oldest first.
+///
+/// # Errors
+/// The log can't be read, or has no rejects' topic.
+pub async fn kept_rejects(
+    log: &dyn Log,
+    wanted: impl Fn(RejectId, &RejectRecord) -> bool,
+) -> yiping_log::Result<Vec<KeptReject>> {
+    let (mut found, mut marks) = (Vec::new(), std::collections::HashMap::new());
+    for partition in 0..log.partitions(REJECTS_TOPIC).await? {
+        let (mut from, next) = log.range(REJECTS_TOPIC, partition).await?;
+        while from < next {
+            let records = log.read(REJECTS_TOPIC, partition, from, READ).await?;
+            let Some(last) = records.last() else { break };
+            from = last.offset + 1;
+            for record in &records {
+                let at = RejectId { partition, offset: record.offset };
+                if let Ok(reject) = serde_json::from_slice::<RejectRecord>(&record.payload) {
+                    if wanted(at, &reject) {
+                        found.push(KeptReject { at, reject, replayed: None });
+                    }
+                } else if let Ok(mark) = serde_json::from_slice::<Mark>(&record.payload) {
+                    marks.insert(mark.replayed, mark.time);
+                }
+            }
+        }
+    }
+    for kept in &mut found {
+        kept.replayed = marks.get(&kept.at.to_string()).copied();
+    }
+    found.sort_by_key(|kept| (kept.reject.time, kept.at));
+    Ok(found)
+}
+
+/// A reject in its token's own list.
+#[derive(Debug, Serialize)]
+pub(crate) struct Listed {
+    /// What the sender may call it when asking the operator.
+    reject: String,
+    #[serde(flatten)]
+    record: RejectRecord,
+}
+
+/// The newest rejects of one token, newest first, at most `limit`, from the newest 5,000 records of each partition; without bytes.
+pub(crate) async fn newest(log: &dyn Log, token: &str, limit: usize) -> yiping_log::Result<Vec<Listed>> {
     let mut own = Vec::new();
     for partition in 0..log.partitions(REJECTS_TOPIC).await? {
         let (first, next) = log.range(REJECTS_TOPIC, partition).await?;
         let mut from = first.max(next.saturating_sub(LOOK_BACK));
         while from < next {
-            let records = log.read(REJECTS_TOPIC, partition, from, 1_000).await?;
+            let records = log.read(REJECTS_TOPIC, partition, from, READ).await?;
             let Some(last) = records.last() else { break };
             from = last.offset + 1;
-            own.extend(
-                records
-                    .iter()
-                    .filter_map(|r| serde_json::from_slice::<RejectRecord>(&r.payload).ok())
-                    .filter(|r| r.token == token),
-            );
+            own.extend(records.iter().filter_map(|record| {
+                let reject: RejectRecord = serde_json::from_slice(&record.payload).ok()?;
+                let at = RejectId { partition, offset: record.offset };
+                let shown = RejectRecord { sealed: String::new(), accepted: Vec::new(), ..reject };
+                (shown.token == token).then(|| Listed { reject: at.to_string(), record: shown })
+            }));
         }
     }
     own.reverse();
     // Stable: within one time, the last appended stays first.
-    own.sort_by_key(|reject| std::cmp::Reverse(reject.time));
+    own.sort_by_key(|listed| std::cmp::Reverse(listed.record.time));
     own.truncate(limit);
     Ok(own)
 }

@@ -23,12 +23,16 @@ use yiping_runtime::{Metrics, PartHandle};
 use crate::clock::Clock;
 use crate::connections::{self, Bounds};
 use crate::feeds::{self, Feeds};
+use crate::inlet::{self, Inlets};
 use crate::intake;
 use crate::meter::Meters;
 use crate::offer::Offer;
 use crate::problem::{Problem, Reason};
+use crate::pseudonym::Pseudonyms;
 use crate::rejects::{self, REJECTS_TOPIC};
+use crate::replay;
 use crate::room::Room;
+use crate::seal::Seal;
 use crate::tls::Tls;
 use crate::tokens::{Refused, Token, Tokens};
 
@@ -42,6 +46,12 @@ pub struct GatewayDeps {
     pub city: Arc<City>,
     pub tokens: Arc<Tokens>,
     pub feeds: Feeds,
+    /// Departments' own topics; none: nothing is read but what comes over HTTP.
+    pub inlets: Inlets,
+    /// Closes what is kept of rejects.
+    pub seal: Seal,
+    /// Absent: events that need a pseudonym are refused.
+    pub pseudonyms: Option<Pseudonyms>,
     pub clock: Clock,
     pub metrics: Metrics,
     pub health: PartHandle,
@@ -125,17 +135,20 @@ pub async fn serve(listener: TcpListener, mut deps: GatewayDeps, cancel: Cancell
         .with_state(gateway.clone());
     gateway.deps.health.ready();
     let metrics = gateway.deps.metrics.clone();
-    connections::serve(listener, router, tls, bounds, metrics, cancel).await;
+    let inlets = inlet::run(gateway, cancel.clone());
+    let served = connections::serve(listener, router, tls, bounds, metrics, cancel);
+    tokio::try_join!(async { anyhow::Ok(served.await) }, inlets)?;
     Ok(())
 }
 
 /// All that is answered; `schemas/openapi.yaml` says the same, and a test holds it to this.
-fn routes() -> [(&'static str, MethodRouter<Arc<Gateway>>); 4] {
+fn routes() -> [(&'static str, MethodRouter<Arc<Gateway>>); 5] {
     [
         ("/v1/events", post(intake::post)),
         ("/v1/feeds/{name}", post(feeds::post)),
         ("/v1/streams", get(streams)),
         ("/v1/rejects", get(own_rejects)),
+        ("/v1/rejects/replay", post(replay::post)),
     ]
 }
 

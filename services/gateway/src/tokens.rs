@@ -26,6 +26,8 @@ const PREFIX: &str = "yp_";
 pub enum Right {
     /// Bring one's own `receivedtime`, and ticks: replay, simulator.
     SetReceived,
+    /// Send rejects again, each as the token that sent it first (`yiping rejects replay`).
+    Replay,
 }
 
 /// One department's permission.
@@ -135,6 +137,11 @@ impl Tokens {
         }
         let token = found.ok_or(Refused::Unknown)?;
         if token.expires.is_some_and(|expires| expires <= now) { Err(Refused::Expired) } else { Ok(token) }
+    }
+
+    /// The permission of that name, as the file has it now, whether it has expired or not.
+    pub(crate) fn named(&self, name: &str) -> Option<Arc<Token>> {
+        self.current().into_iter().find(|token| token.name == name)
     }
 
     /// The tokens as the file has them now. A file that can't be read leaves those that were known.

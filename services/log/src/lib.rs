@@ -126,7 +126,7 @@ pub trait Consumer: Send {
 /// Opens the log that `url` names: `memory:` (a new, empty one), `embedded:DIR`, or `kafka://host:port,host:port`.
 ///
 /// `options` are the settings under `log.`, without that prefix: `retention.hours`, `retention.bytes` (embedded),
-/// `replication.factor` (Kafka, for topics that we make; -1 and unset: the broker's default), `kafka.*` (librdkafka's
+/// `retention.of.TOPIC` (hours; embedded, and Kafka for a topic that we make), `replication.factor` (Kafka, for topics that we make; -1 and unset: the broker's default), `kafka.*` (librdkafka's
 /// own). What belongs to another kind of log is ignored, so that one file of settings serves both.
 pub async fn open(url: &str, options: &BTreeMap<String, String>) -> Result<Arc<dyn Log>> {
     match url.split_once(':') {

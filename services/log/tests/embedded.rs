@@ -194,6 +194,24 @@ async fn retention_by_age_and_size_goes_from_the_front_and_offsets_go_on() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_topic_can_be_kept_for_a_shorter_time_than_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = open(folder.path()).await;
+    for topic in ["city.test", "city.short"] {
+        log.ensure_topic(topic, 1).await.unwrap();
+        log.append(vec![NewRecord { topic: topic.into(), ..record(0, "text".to_owned()) }]).await.unwrap();
+    }
+    let made_ms = log.read("city.test", 0, 0, 1).await.unwrap()[0].append_ms;
+    let options = [("retention.hours", "336"), ("retention.of.city.short", "168")];
+    let retention = Retention::read(&options.map(|(key, text)| (key.to_owned(), text.to_owned())).into()).unwrap();
+    let day_ms = 24 * 3600 * 1000;
+    assert_eq!(log.clean(retention.clone(), made_ms + 6 * day_ms).await.unwrap(), 0);
+    assert_eq!(log.clean(retention, made_ms + 8 * day_ms).await.unwrap(), 1);
+    assert_eq!(log.range("city.short", 0).await.unwrap(), (1, 1));
+    assert_eq!(log.range("city.test", 0).await.unwrap(), (0, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reader_sees_what_a_running_log_appends_and_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let log = open(folder.path()).await;

@@ -16,6 +16,16 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+/// Topics that are kept for so many hours at most, whatever the others are: what was refused, and what nobody has judged yet, may hold
+/// anything (I11).
+const SHORT_LIVED: [(&str, u32); 5] = [
+    ("city.rejects", 7 * 24),
+    ("city.in.bus", 24),
+    ("city.in.parking", 24),
+    ("city.in.hotline", 24),
+    ("city.in.elder", 24),
+];
+
 /// All settings of one process. A section a file section.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -93,6 +103,13 @@ pub struct Gateway {
     pub listen: SocketAddr,
     /// The tokens file; absent: `data_dir/tokens.toml`.
     pub tokens: Option<PathBuf>,
+    /// The key of pseudonyms, one for all gateways of a city; absent: `data_dir/pseudonym.key`.
+    pub pseudonym_key: Option<PathBuf>,
+    /// The public key that what is kept of rejects is sealed to; absent: `data_dir/rejects.pub`.
+    pub rejects_key: Option<PathBuf>,
+    /// Departments' own topics, by stream.
+    #[serde(rename = "in")]
+    pub inlets: Inlets,
     /// Largest request body, bytes, after decompression too.
     pub max_body_bytes: usize,
     /// Bytes of bodies being worked on at once; beyond it the answer is 429.
@@ -119,6 +136,32 @@ pub struct GatewayTls {
     pub cert: Option<PathBuf>,
     /// Its private key, PEM.
     pub key: Option<PathBuf>,
+}
+
+/// The topics `city.in.*`, which departments write to and only the gateway reads.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Inlets {
+    pub bus: Inlet,
+    pub parking: Inlet,
+    pub hotline: Inlet,
+    pub elder: Inlet,
+}
+
+/// One of them.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Inlet {
+    /// The sources that may stand in its events, `*` for any text; empty: the topic is not read.
+    pub sources: Vec<String>,
+}
+
+impl Inlets {
+    /// Those that are read, by the stream's name.
+    pub fn read(&self) -> impl Iterator<Item = (&'static str, &Inlet)> {
+        let all = [("bus", &self.bus), ("parking", &self.parking), ("hotline", &self.hotline), ("elder", &self.elder)];
+        all.into_iter().filter(|(_, inlet)| !inlet.sources.is_empty())
+    }
 }
 
 /// A department's own payload, which a map makes events of.
@@ -276,12 +319,16 @@ impl Config {
         }
     }
 
-    /// What `yiping_log::open` takes beside the address: `kafka.NAME`, `retention.hours`, `retention.bytes`,
+    /// What `yiping_log::open` takes beside the address: `kafka.NAME`, `retention.hours`, `retention.of.TOPIC`, `retention.bytes`,
     /// `replication.factor`.
     pub fn log_options(&self) -> BTreeMap<String, String> {
         let mut options: BTreeMap<String, String> =
             self.log.kafka.iter().map(|(name, value)| (format!("kafka.{name}"), value.clone())).collect();
         options.insert("retention.hours".into(), self.log.retention_hours.to_string());
+        for (topic, hours) in SHORT_LIVED {
+            let hours = hours.min(self.log.retention_hours);
+            options.insert(format!("retention.of.{topic}"), hours.to_string());
+        }
         options.extend(self.log.retention_bytes.map(|bytes| ("retention.bytes".into(), bytes.to_string())));
         options.extend(self.log.replication_factor.map(|copies| ("replication.factor".into(), copies.to_string())));
         options
@@ -304,6 +351,16 @@ impl Config {
     pub fn wall_token_file(&self) -> Option<PathBuf> {
         let beyond = !self.wall.listen.ip().is_loopback();
         self.wall.token_file.clone().or_else(|| beyond.then(|| self.data_dir.0.join("wall-token")))
+    }
+
+    /// The key of pseudonyms, with the data folder's default.
+    pub fn pseudonym_key_path(&self) -> PathBuf {
+        self.gateway.pseudonym_key.clone().unwrap_or_else(|| self.data_dir.0.join("pseudonym.key"))
+    }
+
+    /// The public key of rejects, with the data folder's default.
+    pub fn rejects_key_path(&self) -> PathBuf {
+        self.gateway.rejects_key.clone().unwrap_or_else(|| self.data_dir.0.join("rejects.pub"))
     }
 }
 
@@ -365,6 +422,9 @@ impl Default for Gateway {
         Self {
             listen: local(8081),
             tokens: None,
+            pseudonym_key: None,
+            rejects_key: None,
+            inlets: Inlets::default(),
             max_body_bytes: 8 << 20,
             max_in_flight_bytes: 64 << 20,
             body_timeout: Duration::from_secs(30),

@@ -16,7 +16,9 @@ use yiping_catalogue::Catalogue;
 use yiping_city::City;
 use yiping_event::Stream;
 use yiping_feed::{Feed, Mapping, ReadOptions};
-use yiping_gateway::{Door, Feeds, GatewayDeps, Limits, RejectSeen, Tls, Tokens, collect_rejects, steady_clock};
+use yiping_gateway::{
+    Door, Feeds, GatewayDeps, Inlets, Limits, RejectSeen, Tls, Tokens, collect_rejects, steady_clock,
+};
 use yiping_log::Log;
 use yiping_runtime::{Admin, Config, Endpoints, Health, Life, Metrics, endpoints::Reader, net::bind};
 use yiping_store::{
@@ -29,6 +31,7 @@ use yiping_watch::{DEFAULT_MOST_SERIES, Gauges, Rules, WatchDeps};
 
 use crate::{
     cli::RunArgs,
+    keys,
     targets::{Part, parts},
 };
 
@@ -353,6 +356,9 @@ impl Process {
             city: Arc::clone(&self.city),
             tokens: Arc::new(Tokens::open(self.config.tokens_path())?),
             feeds: feeds(&self.config)?,
+            inlets: inlets(&self.config),
+            seal: keys::seal(&self.config)?,
+            pseudonyms: keys::pseudonyms(&self.config)?,
             clock: steady_clock(),
             metrics: self.metrics.clone(),
             health: self.health.part("gateway"),
@@ -515,6 +521,13 @@ pub async fn migrate_once(config: &Config) -> anyhow::Result<()> {
         server.stop().await;
     }
     result
+}
+
+/// The departments' own topics that the settings name.
+fn inlets(config: &Config) -> Inlets {
+    let stream =
+        |(name, inlet): (&str, &yiping_runtime::config::Inlet)| Some((name.parse().ok()?, inlet.sources.clone()));
+    yiping_gateway::inlets(config.gateway.inlets.read().filter_map(stream))
 }
 
 /// The departments' own payloads that the settings name, with their maps compiled.

@@ -5,6 +5,7 @@ mod feed;
 mod judge;
 mod log;
 mod monitoring;
+mod rejects;
 mod simulate;
 mod upkeep;
 
@@ -25,6 +26,7 @@ pub use feed::{feed_test, replay};
 pub use judge::judge;
 pub use log::log_export;
 pub use monitoring::monitoring;
+pub use rejects::{key_new, rejects_list, rejects_replay, rejects_show};
 pub use simulate::simulate;
 pub use upkeep::{heal, rebuild, relocate};
 
@@ -67,7 +69,8 @@ pub fn token_new(args: TokenNewArgs) -> anyhow::Result<()> {
 fn right(name: &str) -> anyhow::Result<Right> {
     match name {
         "set_received" => Ok(Right::SetReceived),
-        other => anyhow::bail!("unknown right '{other}'; there is: set_received"),
+        "replay" => Ok(Right::Replay),
+        other => anyhow::bail!("unknown right '{other}'; there are: set_received, replay"),
     }
 }
 

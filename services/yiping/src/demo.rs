@@ -11,6 +11,7 @@ use crate::{
     assembly::Process,
     cli::DemoArgs,
     feeder::{Feeder, Valves},
+    keys,
     story::Story,
     targets::TARGETS,
 };
@@ -25,6 +26,7 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
     config.check()?;
     std::fs::create_dir_all(&args.data_dir).with_context(|| format!("making {}", args.data_dir.display()))?;
 
+    keys::of_demo(&config)?;
     let parts = TARGETS[0].parts;
     let mut process = Process::build(config, parts).await?;
     // the past that a new demo begins with is no news

@@ -6,6 +6,7 @@
 //! | `cli.rs` | the commands and their arguments |
 //! | `targets.rs` | the table of targets: what each does and needs |
 //! | `assembly.rs` | a process from its targets: log, store, listeners, parts |
+//! | `keys.rs` | the gateway's keys: read, or made where that does no harm |
 //! | `demo.rs`, `feeder.rs`, `story.rs` | the whole system fed by the synthetic city |
 //! | `commands/` | the commands that do one thing and end |
 
@@ -14,6 +15,7 @@ pub mod cli;
 mod commands;
 mod demo;
 mod feeder;
+mod keys;
 pub mod story;
 pub mod targets;
 
@@ -67,6 +69,10 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Move(args) => block_on(commands::relocate(args)),
         Command::Feed(cli::FeedCommand::Test(args)) => commands::feed_test(args),
         Command::Token(cli::TokenCommand::New(args)) => commands::token_new(args),
+        Command::Key(cli::KeyCommand::New(args)) => commands::key_new(args),
+        Command::Rejects(cli::RejectsCommand::List(args)) => block_on(commands::rejects_list(args)),
+        Command::Rejects(cli::RejectsCommand::Show(args)) => block_on(commands::rejects_show(args)),
+        Command::Rejects(cli::RejectsCommand::Replay(args)) => block_on(commands::rejects_replay(args)),
     }
 }
 

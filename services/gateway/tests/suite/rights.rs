@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::fixture::*;
 use serde_json::json;
+use yiping_city::City;
 use yiping_event::{Stream, TimeMs};
 use yiping_gateway::{Refused, Right, Tokens, new_token};
 
@@ -134,7 +135,15 @@ async fn positions_get_into_the_log_as_wgs84_and_only_from_the_city() {
     assert_eq!(gateway.send(&token, ONE, order.to_string()).await.0, 202);
     let orders: Vec<_> =
         gateway.records("city.hotline").await.into_iter().map(|(_, _, event)| event["data"].clone()).collect();
-    assert!((orders[0]["lon"].as_f64().unwrap() - 122.12).abs() < 2e-7, "{orders:?}");
+    let city = City::weihai();
+    let far = |street: &yiping_city::Street| ((street.lon - 122.12) * 0.793).hypot(street.lat - 37.51); // cos 37.5°
+    let nearest = city.streets.iter().min_by(|a, b| far(a).total_cmp(&far(b))).unwrap();
+    let cell = json!([nearest.street, nearest.lon, nearest.lat]);
+    assert_eq!(
+        json!([orders[0]["street"], orders[0]["lon"], orders[0]["lat"]]),
+        cell,
+        "an order's place is its street's"
+    );
     assert!(orders[1].get("lon").is_none(), "half a place is none: {orders:?}");
 }
 

@@ -24,6 +24,7 @@ use crate::{Consumer, Log, LogError, NewRecord, Offset, Partition, Record, Resul
 use database::{Readers, open_groups, open_log};
 pub use reader::EmbeddedReader;
 pub use retention::Retention;
+pub(crate) use retention::TOPIC_OPTION;
 use shelf::{SqliteShelf, blocking, read_records};
 use writer::{Row, Writer};
 
@@ -78,7 +79,7 @@ impl Drop for EmbeddedLog {
 }
 
 async fn clean(shelf: &Arc<SqliteShelf>, retention: Retention, now_ms: i64) -> Result<u64> {
-    blocking(shelf, move |shelf| retention::apply(&mut lock(&shelf.upkeep), retention, now_ms)).await
+    blocking(shelf, move |shelf| retention::apply(&mut lock(&shelf.upkeep), &retention, now_ms)).await
 }
 
 async fn keep_clean(shelf: Arc<SqliteShelf>, retention: Retention) {
@@ -87,7 +88,7 @@ async fn keep_clean(shelf: Arc<SqliteShelf>, retention: Retention) {
     loop {
         ticks.tick().await;
         // By the clock that stamps: one that steps ahead by a month must not empty the log.
-        match clean(&shelf, retention, yiping_clock::unix_ms()).await {
+        match clean(&shelf, retention.clone(), yiping_clock::unix_ms()).await {
             Ok(0) => {}
             Ok(records) => tracing::info!(records, "retention removed records from the log"),
             Err(error) => tracing::warn!(%error, "retention of the log failed"),

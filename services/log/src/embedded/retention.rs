@@ -12,10 +12,15 @@ use super::database::{Slot, offset_of};
 use super::writer::ROW_OVERHEAD_BYTES;
 use crate::{LogError, Offset, Result};
 
+/// Before a topic's name: the option that says how long it is kept.
+pub(crate) const TOPIC_OPTION: &str = "retention.of.";
+
 /// How long and how much the embedded log keeps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retention {
     pub age: Duration,
+    /// Of topics that are kept for another time.
+    pub age_of: BTreeMap<String, Duration>,
     /// Keys, payloads and a little for each record, over all topics.
     pub bytes: u64,
 }
@@ -23,16 +28,22 @@ pub struct Retention {
 impl Default for Retention {
     /// Two weeks: longer than a fault can stay unseen over a holiday. 20 GiB: a week of a city's buses every ten seconds.
     fn default() -> Self {
-        Self { age: Duration::from_secs(14 * 24 * 3600), bytes: 20 << 30 }
+        Self { age: Duration::from_secs(14 * 24 * 3600), age_of: BTreeMap::new(), bytes: 20 << 30 }
     }
 }
 
 impl Retention {
-    /// From the options `retention.hours` and `retention.bytes`.
+    /// From the options `retention.hours`, `retention.of.TOPIC` (hours, too) and `retention.bytes`.
     pub fn read(options: &BTreeMap<String, String>) -> Result<Self> {
         let mut retention = Self::default();
         if let Some(hours) = number(options, "retention.hours")? {
             retention.age = Duration::from_secs(hours.saturating_mul(3600));
+        }
+        for option in options.keys() {
+            let Some(topic) = option.strip_prefix(TOPIC_OPTION) else { continue };
+            if let Some(hours) = number(options, option)? {
+                retention.age_of.insert(topic.to_owned(), Duration::from_secs(hours.saturating_mul(3600)));
+            }
         }
         if let Some(bytes) = number(options, "retention.bytes")? {
             retention.bytes = bytes;
@@ -57,10 +68,11 @@ fn number(options: &BTreeMap<String, String>, option: &str) -> Result<Option<u64
 const CHUNK: i64 = 2_000;
 
 /// Removes what is too old, then the oldest while there is too much. Returns how many records went.
-pub(super) fn apply(connection: &mut Connection, retention: Retention, now_ms: i64) -> Result<u64> {
-    let oldest_ms = now_ms.saturating_sub(i64::try_from(retention.age.as_millis()).unwrap_or(i64::MAX));
+pub(super) fn apply(connection: &mut Connection, retention: &Retention, now_ms: i64) -> Result<u64> {
     let mut removed = 0;
-    for slot in slots(connection)? {
+    for (slot, topic) in slots(connection)? {
+        let age = retention.age_of.get(&topic).unwrap_or(&retention.age);
+        let oldest_ms = now_ms.saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
         loop {
             let went = remove_chunk(connection, slot, oldest_ms)?;
             removed += went;
@@ -82,9 +94,12 @@ pub(super) fn apply(connection: &mut Connection, retention: Retention, now_ms: i
     Ok(removed)
 }
 
-fn slots(connection: &Connection) -> Result<Vec<Slot>> {
-    let mut statement = connection.prepare_cached("SELECT id FROM partitions WHERE first < next")?;
-    let rows = statement.query_map([], |row| Ok(Slot(row.get(0)?)))?;
+/// The partitions that hold something, each with its topic's name.
+fn slots(connection: &Connection) -> Result<Vec<(Slot, String)>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT partitions.id, topics.name FROM partitions JOIN topics ON topics.id = partitions.topic WHERE first < next",
+    )?;
+    let rows = statement.query_map([], |row| Ok((Slot(row.get(0)?), row.get(1)?)))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -98,7 +113,7 @@ fn oldest(connection: &Connection) -> Result<Option<Slot>> {
     let mut found: Option<(i64, Slot)> = None;
     let mut first = connection
         .prepare_cached("SELECT append_ms FROM records WHERE place >= ?1 AND place < ?2 ORDER BY place LIMIT 1")?;
-    for slot in slots(connection)? {
+    for (slot, _) in slots(connection)? {
         let append_ms: Option<i64> = first.query_row([slot.place(0), slot.end()], |row| row.get(0)).optional()?;
         if let Some(append_ms) = append_ms
             && found.is_none_or(|(oldest_ms, _)| append_ms < oldest_ms)

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use rdkafka::ClientConfig;
 
+use crate::embedded::TOPIC_OPTION;
 use crate::{LogError, Result};
 
 /// What a user may not set, since the log would no longer keep its word.
@@ -24,6 +25,8 @@ pub(super) struct Settings {
     passed: BTreeMap<String, String>,
     /// -1: the broker's default.
     pub replication_factor: i32,
+    /// Of topics that we make and that are kept for a time of their own, ms.
+    pub retention_ms: BTreeMap<String, u64>,
 }
 
 impl Settings {
@@ -46,7 +49,13 @@ impl Settings {
                 .filter(|factor| *factor == -1 || *factor > 0)
                 .ok_or_else(|| bad("replication.factor", format!("{text:?} is neither -1 nor above 0")))?,
         };
-        Ok(Self { brokers: brokers.to_owned(), passed, replication_factor })
+        let mut retention_ms = BTreeMap::new();
+        for (option, text) in options {
+            let Some(topic) = option.strip_prefix(TOPIC_OPTION) else { continue };
+            let hours: u64 = text.parse().map_err(|_| bad(option, format!("{text:?} is no number of hours")))?;
+            retention_ms.insert(topic.to_owned(), hours.saturating_mul(3_600_000));
+        }
+        Ok(Self { brokers: brokers.to_owned(), passed, replication_factor, retention_ms })
     }
 
     fn base(&self, defaults: &[(&str, &str)]) -> ClientConfig {

@@ -97,8 +97,12 @@ impl Log for KafkaLog {
         let admin: AdminClient<DefaultClientContext> = self.settings.admin().create()?;
         let replication = TopicReplication::Fixed(self.settings.replication_factor);
         // The log's own time is the broker's, as it is ours where we are the log.
-        let wanted = NewTopic::new(topic, kafka_partition(partitions.max(1)), replication)
+        let mut wanted = NewTopic::new(topic, kafka_partition(partitions.max(1)), replication)
             .set("message.timestamp.type", "LogAppendTime");
+        let retention_ms = self.settings.retention_ms.get(topic).map(u64::to_string);
+        if let Some(retention_ms) = &retention_ms {
+            wanted = wanted.set("retention.ms", retention_ms);
+        }
         let options = AdminOptions::new().request_timeout(Some(ANSWER)).operation_timeout(Some(ANSWER));
         for result in admin.create_topics([&wanted], &options).await? {
             match result {

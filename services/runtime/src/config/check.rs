@@ -117,6 +117,13 @@ impl Config {
                 _ => {}
             }
         }
+        let keys = [("pseudonym_key", &self.gateway.pseudonym_key), ("rejects_key", &self.gateway.rejects_key)];
+        for (name, path) in keys {
+            if let Some(path) = path.as_deref().filter(|file| !file.is_file()) {
+                let message = format!("there is no file {}; `yiping key new` makes one", path.display());
+                faults.add(format!("gateway.{name}"), message);
+            }
+        }
         for (name, feed) in &self.feeds {
             if !name.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c)) {
                 faults.add(

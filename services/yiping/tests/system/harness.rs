@@ -54,6 +54,11 @@ impl System {
         .collect();
         let mut system =
             System { dir: dir.to_owned(), child: None, settings: std::mem::take(&mut all), endpoints: Value::Null };
+        if settings.iter().any(|(_, value)| value.starts_with("kafka:")) {
+            // on Kafka a person makes it, for all gateways
+            let made = system.yiping().args(["key", "new", "--for", "pseudonyms"]).status().unwrap();
+            assert!(made.success());
+        }
         system.start_again();
         // a restart must find the senders where they left it
         let port = |endpoint: &Value| endpoint.as_str().unwrap().trim_start_matches("http://").to_owned();

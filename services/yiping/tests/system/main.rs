@@ -12,5 +12,6 @@ mod freshness;
 mod harness;
 mod incidents;
 mod intake;
+mod planted;
 mod published;
 mod real;

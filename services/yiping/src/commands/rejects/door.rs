@@ -1,0 +1,79 @@
+//! The gateway's door for rejects, from outside: a list goes in, what became of each comes back.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use reqwest::{Client, StatusCode};
+use serde::Deserialize;
+use yiping_event::{Stream, TimeMs};
+use yiping_gateway::{ReplayItem, Replayed, Right, new_token};
+use yiping_runtime::{Config, Endpoints, clock::unix_ms};
+
+/// A batch may be put off so long.
+const PATIENCE: Duration = Duration::from_secs(60);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+/// A token that is made for one replay is valid so long, ms.
+const TOKEN_MS: i64 = 3_600_000;
+
+pub struct Door {
+    client: Client,
+    url: String,
+    token: String,
+}
+
+impl Door {
+    /// `to`, or the gateway that runs with these settings; `token`, or one made for this.
+    pub fn of(config: &Config, to: Option<String>, token: Option<String>) -> anyhow::Result<Self> {
+        let running = || Endpoints::read(&config.data_dir.0).ok()?.gateway;
+        let to = to.or_else(running).context("no gateway runs with these settings: say --to")?;
+        let token = match token {
+            Some(token) => token,
+            None => made(config)?,
+        };
+        // (an `Err` says that the process has a provider already)
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = Client::builder().timeout(REQUEST_TIMEOUT).build().context("can't make an HTTP client")?;
+        Ok(Self { client, url: format!("{}/v1/rejects/replay", to.trim_end_matches('/')), token })
+    }
+
+    /// Sends a list, again while the gateway is busy or away: what was taken without an answer is told as accepted, for ids count once.
+    pub async fn send(&self, batch: &[ReplayItem]) -> anyhow::Result<Vec<Replayed>> {
+        #[derive(Deserialize)]
+        struct Answer {
+            replayed: Vec<Replayed>,
+        }
+        let body = serde_json::to_vec(batch)?;
+        let give_up = Instant::now() + PATIENCE;
+        loop {
+            let request = self.client.post(&self.url).bearer_auth(&self.token).header(CONTENT_TYPE, "application/json");
+            let (why, wait) = match request.body(body.clone()).send().await {
+                Ok(answer) if answer.status() == StatusCode::ACCEPTED => {
+                    let Answer { replayed } = answer.json().await.context("the gateway's answer can't be read")?;
+                    return Ok(replayed);
+                }
+                Ok(answer) => {
+                    let status = answer.status();
+                    let wait = answer.headers().get(RETRY_AFTER).and_then(|wait| wait.to_str().ok()?.parse().ok());
+                    let words = answer.text().await.unwrap_or_default();
+                    let Some(seconds) = wait else { bail!("{} answers {status}: {}", self.url, words.trim()) };
+                    (format!("it answers {status}"), Duration::from_secs(seconds))
+                }
+                Err(error) => (format!("{:#}", anyhow::Error::from(error)), Duration::from_secs(1)),
+            };
+            if Instant::now() + wait > give_up {
+                bail!("{} takes nothing for {PATIENCE:?}: {why}", self.url);
+            }
+            tokio::time::sleep(wait).await;
+        }
+    }
+}
+
+/// A token for an hour, in the place of the one that the last replay made.
+fn made(config: &Config) -> anyhow::Result<String> {
+    let rights = [Right::Replay].into();
+    let mut made = new_token("rejects-replay", Stream::ALL.to_vec(), vec!["*".to_owned()], rights)?;
+    made.token.expires = Some(TimeMs(unix_ms() + TOKEN_MS));
+    made.save(&config.tokens_path())?;
+    Ok(made.secret)
+}
