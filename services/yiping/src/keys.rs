@@ -11,6 +11,9 @@ pub fn seal(config: &Config) -> anyhow::Result<Seal> {
     let public = config.rejects_key_path();
     let secret = public.with_extension("key");
     if config.gateway.rejects_key.is_none() && !public.is_file() {
+        if secret.is_file() {
+            return Ok(Seal::to(SealSecret::read(&secret)?.public())?);
+        }
         SealSecret::new()?.save(&secret)?;
         tracing::info!(secret = %secret.display(), "made a key pair for rejects; the gateway needs only the public half");
     }
