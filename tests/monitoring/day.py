@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -32,10 +33,10 @@ def main():
     now = int(time.time())
     begin = datetime.fromtimestamp(now - 26 * 3600, timezone.utc).isoformat()
     for stream, scale, more in [
-        ("bus", "0.1", []),
-        ("parking", "0.5", ["--faults", "hostile"]),
-        ("hotline", "1", ["--incident", "heating-outage@24h+1h"]),
-        ("elder", "1", ["--incident", "sos-unanswered@25h30m+1h".replace("25h30m", "1530m")]),
+        ("bus", "0.03", []),
+        ("parking", "0.1", ["--faults", "hostile"]),
+        ("hotline", "0.5", ["--incident", "heating-outage@24h+1h"]),
+        ("elder", "0.5", ["--incident", "sos-unanswered@1530m+1h"]),
     ]:
         told = folder / f"{stream}.ndjson"
         command = ["simulate", "--start", begin, "--duration", "26h", "--streams", stream, "--scale", scale, "--out", told, *more]
@@ -54,6 +55,7 @@ def main():
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: exit(143))
     try:
         done = main()
     finally:
