@@ -43,6 +43,8 @@ def main():
             assert panel["title"], panel
             if panel["type"] != "row":
                 assert panel["targets"] and panel["datasource"]["uid"] in ("yiping-ch", "yiping-prom"), panel["title"]
+                if panel["type"] in ("stat", "timeseries") and panel["datasource"]["uid"] == "yiping-ch":
+                    assert panel["links"][0]["url"].startswith("${wall}/#metric="), panel["title"]
                 assert panel["description"] or panel["title"] == "越限记录", panel["title"]
                 count += 1
     print(f"dashboards: {count} panels survive the SDK's round trip")

@@ -63,6 +63,15 @@ impl Alert<'_> {
             ("description", self.entry.formula_zh.clone()),
             ("runbook", format!("runbooks/figures/{}.md", self.entry.id)),
             ("summary", summary),
+            // the figure at the wall's desk
+            (
+                "wall",
+                format!(
+                    "/#metric={}&span={}&back=24h",
+                    self.entry.id,
+                    self.rule.spans.first().map_or("now", String::as_str)
+                ),
+            ),
         ]
     }
 }

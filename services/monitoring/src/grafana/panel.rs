@@ -31,6 +31,14 @@ pub(crate) fn sql(raw: &str, is_series: bool) -> Value {
     })
 }
 
+/// The way to the wall's desk: what is asked there about the same figure.
+fn desk(address: &str) -> Value {
+    json!([{
+        "title": "大屏办公席", "type": "link", "url": format!("${{wall}}/#{address}"), "targetBlank": true, "icon": "external link", "tooltip": "",
+        "tags": [], "asDropdown": false, "includeVars": false, "keepTime": false
+    }])
+}
+
 /// A heading over the panels that follow.
 pub(crate) fn row(title: &str) -> Panel {
     Panel { width: 24, height: 1, json: json!({ "type": "row", "title": title, "collapsed": false, "panels": [] }) }
@@ -153,7 +161,7 @@ pub(crate) fn stat(ground: &Ground<'_>, entry: &Entry, span: &str) -> Panel {
     );
     let json = json!({
         "type": "stat", "title": format!("{}（{}）", entry.name_zh, words::span(span)), "description": description(ground, entry),
-        "datasource": clickhouse(), "targets": [sql(&raw, false)],
+        "datasource": clickhouse(), "targets": [sql(&raw, false)], "links": desk(&format!("metric={}&span={span}&back=24h", entry.id)),
         "fieldConfig": { "defaults": { "unit": unit(entry), "noValue": "无数据", "thresholds": steps(ground, entry, span), "color": { "mode": "thresholds" } }, "overrides": [] },
         "options": { "colorMode": "value", "graphMode": "none", "justifyMode": "auto", "textMode": "auto",
                      "reduceOptions": { "calcs": ["lastNotNull"], "fields": "", "values": false } }
@@ -179,7 +187,7 @@ pub(crate) fn series(ground: &Ground<'_>, entry: &Entry, span: &str, variables: 
     let has_limits = !limits(ground, entry, span).is_empty();
     let json = json!({
         "type": "timeseries", "title": format!("{}（{}）", entry.name_zh, words::span(span)), "description": description(ground, entry),
-        "datasource": clickhouse(), "targets": [sql(&raw, true)],
+        "datasource": clickhouse(), "targets": [sql(&raw, true)], "links": desk(&format!("metric={}&span={span}&back=24h", entry.id)),
         "fieldConfig": { "defaults": { "unit": unit(entry), "noValue": "无数据", "thresholds": steps(ground, entry, span), "custom": lines(has_limits) }, "overrides": [] },
         "options": legend()
     });
@@ -221,5 +229,8 @@ pub(crate) fn breaches(stream: Option<&str>) -> Panel {
          value AS `开始时`, worst AS `最差`, threshold AS `限值`, owner AS `部门`, action AS `处置`\nFROM city.breaches\n\
          WHERE (closed_at IS NULL OR closed_at >= $__fromTime) AND opened_at <= $__toTime{of}\nORDER BY closed_at IS NULL DESC, opened_at DESC LIMIT 200"
     );
-    table("越限记录", "越过限值的指标：未结束的在前。限值、部门与处置来自指标目录与城市配置。", 24, &raw)
+    let about = "越过限值的指标：未结束的在前。限值、部门与处置来自指标目录与城市配置。";
+    let mut panel = table("越限记录", about, 24, &raw);
+    panel.json["links"] = desk("alarms");
+    panel
 }
