@@ -94,6 +94,8 @@ pub struct Wall {
     pub visitors: bool,
     /// Admin addresses of all instances of `elder` that run elsewhere: they tell open SOS cases also while ClickHouse is down.
     pub elder: Vec<String>,
+    /// Alertmanager's address: its alerts about the system itself are shown among the warnings.
+    pub alertmanager: Option<String>,
 }
 
 /// What comes in.
@@ -413,7 +415,7 @@ impl Default for ClickHouse {
 
 impl Default for Wall {
     fn default() -> Self {
-        Self { listen: local(8080), token_file: None, visitors: false, elder: Vec::new() }
+        Self { listen: local(8080), token_file: None, visitors: false, elder: Vec::new(), alertmanager: None }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Open SOS cases from `elder` in other processes: their admin address answers `/live/sos` without ClickHouse.
 
+use std::time::Duration;
+
 use anyhow::Context;
 use async_trait::async_trait;
 use futures::future::try_join_all;
@@ -7,6 +9,13 @@ use serde::Deserialize;
 use yiping_event::TimeMs;
 
 use crate::source::{Cases, Sos};
+
+/// For plain questions within the machine room.
+pub(crate) fn client(patience: Duration) -> anyhow::Result<reqwest::Client> {
+    // Whoever came first chose; and plain HTTP needs none.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Ok(reqwest::Client::builder().timeout(patience).build()?)
+}
 
 /// All instances of `elder`: each knows the cases of its own partitions.
 pub struct Elders {
@@ -30,10 +39,7 @@ impl Elders {
     /// # Errors
     /// When no HTTP client can be made.
     pub fn new(addresses: Vec<String>) -> anyhow::Result<Self> {
-        // Whoever came first chose; and plain HTTP needs none.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder().timeout(std::time::Duration::from_secs(2)).build()?;
-        Ok(Elders { addresses, http })
+        Ok(Elders { addresses, http: client(Duration::from_secs(2))? })
     }
 
     async fn ask(&self, address: &str) -> anyhow::Result<Vec<Sos>> {

@@ -12,13 +12,14 @@
 //! | `usual` | what is usual at this hour |
 //! | `hub` | moment after moment, to all screens |
 //! | `replay` | a past day, for one screen of its own |
-//! | `elder` | open SOS cases, from the service that knows them |
+//! | `elder`, `alertmanager` | open SOS cases, from the service that knows them; alerts about the system |
 //! | `screen`, `api`, `page`, `access` | HTTP: one screen's events; questions; the page's files; who may read |
 //! | `gauges` | figures about the wall itself |
 //!
 //! It must not know events, windows or the log: what it shows is what the store says.
 
 pub mod access;
+pub mod alertmanager;
 mod api;
 pub mod elder;
 mod freshness;
@@ -53,7 +54,7 @@ use crate::hub::Hub;
 use crate::poll::Poller;
 use crate::profile::Profile;
 use crate::view::Known;
-pub use source::{Cases, Source};
+pub use source::{Alerts, Cases, Source};
 
 /// Questions about history that run at the same time.
 const DESKS: usize = 4;
@@ -67,6 +68,8 @@ pub struct WallDeps {
     pub source: Arc<dyn Source>,
     /// Where `elder` itself tells its open cases; None leaves them to the store.
     pub cases: Option<Arc<dyn Cases>>,
+    /// Where alerts about the system itself come from, if from anywhere.
+    pub alerts: Option<Arc<dyn Alerts>>,
     pub city: Arc<City>,
     pub catalogue: Arc<Catalogue>,
     pub metrics: Registry,
@@ -105,13 +108,14 @@ impl Default for WallOptions {
 
 /// Serves the wall until `cancel`; open streams end then. Fails only where the wall can't be served at all: a store that does not answer is shown, not fatal.
 pub async fn serve(listener: TcpListener, deps: WallDeps, cancel: CancellationToken) -> anyhow::Result<()> {
-    let WallDeps { source, cases, city, catalogue, metrics, options } = deps;
+    let WallDeps { source, cases, alerts, city, catalogue, metrics, options } = deps;
     let gauges = Arc::new(Gauges::new(&metrics).context("the wall's metrics")?);
     let profile = Arc::new(Profile::new(city));
     let (known, mut newest) = watch::channel(Known::default());
     let poller = Poller {
         source: Arc::clone(&source),
         cases,
+        alerts,
         stored_cases: std::sync::Mutex::default(),
         profile: Arc::clone(&profile),
         gauges: Arc::clone(&gauges),

@@ -12,9 +12,9 @@ use yiping_event::TimeMs;
 
 use crate::gauges::Gauges;
 use crate::profile::Profile;
-use crate::source::{Cases, Metric, Sos, Source, UsualQuery, Vehicle};
+use crate::source::{Alerts, Cases, Metric, Sos, Source, UsualQuery, Vehicle};
 use crate::usual;
-use crate::view::{Known, MetricKey, StoreView};
+use crate::view::{AlertsView, Known, MetricKey, StoreView};
 use crate::{WallOptions, now};
 
 /// What changes every second; all other levels are told every ten seconds (I10), and there are very many of them.
@@ -29,6 +29,7 @@ const CASES_PATIENCE: Duration = Duration::from_secs(2);
 pub(crate) struct Poller {
     pub source: Arc<dyn Source>,
     pub cases: Option<Arc<dyn Cases>>,
+    pub alerts: Option<Arc<dyn Alerts>>,
     pub profile: Arc<Profile>,
     pub gauges: Arc<Gauges>,
     pub options: WallOptions,
@@ -40,7 +41,7 @@ pub(crate) struct Poller {
 impl Poller {
     /// Never returns.
     pub async fn run(self) {
-        tokio::join!(self.moments(), self.courses(), self.habits(), self.calls_for_help());
+        tokio::join!(self.moments(), self.courses(), self.habits(), self.calls_for_help(), self.alerts());
     }
 
     async fn moments(&self) {
@@ -51,11 +52,12 @@ impl Poller {
             every.tick().await;
             let known = self.ask(tick == 0).await;
             self.known.send_modify(|kept| {
-                let (spark, usual) = (Arc::clone(&kept.spark), Arc::clone(&kept.usual));
+                let (spark, usual, alerts) =
+                    (Arc::clone(&kept.spark), Arc::clone(&kept.usual), Arc::clone(&kept.alerts));
                 // Cases that came from `elder` meanwhile are newer than the store's.
                 let (sos, sos_live) =
                     if kept.sos_live { (Arc::clone(&kept.sos), true) } else { (Arc::clone(&known.sos), false) };
-                *kept = Known { spark, usual, sos, sos_live, ..known }
+                *kept = Known { spark, usual, alerts, sos, sos_live, ..known }
             });
         }
     }
@@ -92,6 +94,26 @@ impl Poller {
                 }
                 changed
             });
+        }
+    }
+
+    /// What Alertmanager has firing. One that does not answer is told as such: silence of an alarm is no all-clear.
+    async fn alerts(&self) {
+        let Some(alerts) = &self.alerts else { return };
+        loop {
+            let firing = match alerts.firing().await {
+                Ok(firing) => Some(firing),
+                Err(error) => {
+                    tracing::debug!(error = format!("{error:#}"), "Alertmanager does not answer the wall");
+                    None
+                }
+            };
+            self.known.send_if_modified(|kept| {
+                let view = Some(AlertsView { ok: firing.is_some(), firing: firing.unwrap_or_default() });
+                kept.alerts = renewed(Some(view), &kept.alerts);
+                false // told with the next figures
+            });
+            tokio::time::sleep(self.options.tick * ALL_EVERY).await;
         }
     }
 
@@ -175,6 +197,7 @@ impl Poller {
             spark: Arc::clone(&old.spark),
             breaches: renewed(breaches, &old.breaches),
             usual: Arc::clone(&old.usual),
+            alerts: Arc::clone(&old.alerts),
             orders: renewed(orders, &old.orders),
             sos_live: old.sos_live,
             store: self.judged(old.store, ok),

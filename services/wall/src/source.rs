@@ -182,6 +182,25 @@ pub trait Source: Send + Sync {
     async fn breaches_past(&self, from: TimeMs, to: TimeMs) -> anyhow::Result<Vec<Breach>>;
 }
 
+/// An alert of Alertmanager's about the system itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Alert {
+    /// `critical` or `warning`.
+    pub severity: &'static str,
+    pub title: String,
+    #[serde(serialize_with = "rfc3339::serialize")]
+    pub starts_at: TimeMs,
+    /// Who acts, and how; may be empty.
+    pub owner: String,
+    pub action: String,
+}
+
+/// What Prometheus and Alertmanager have firing.
+#[async_trait]
+pub trait Alerts: Send + Sync {
+    async fn firing(&self) -> anyhow::Result<Vec<Alert>>;
+}
+
 /// The open SOS cases, from the service that knows them itself: an answer that needs no ClickHouse (I9).
 #[async_trait]
 pub trait Cases: Send + Sync {

@@ -10,7 +10,7 @@ use yiping_event::TimeMs;
 use yiping_event::time::rfc3339;
 
 use crate::freshness::{self, StreamView};
-use crate::source::{Breach, Contact, Metric, Progress, Vehicle};
+use crate::source::{Alert, Breach, Contact, Metric, Progress, Vehicle};
 
 /// A bus that said nothing for a day is not on the road.
 const VEHICLE_MAX_AGE_MS: i64 = 24 * 3600 * 1000;
@@ -36,9 +36,18 @@ pub struct Known {
     pub breaches: Arc<Vec<Breach>>,
     pub usual: Arc<UsualView>,
     pub orders: Arc<OrdersView>,
+    /// None where no Alertmanager is configured.
+    pub alerts: Arc<Option<AlertsView>>,
     pub store: StoreView,
     /// Whether the cases come from `elder` itself: they are true whatever the store says (I9).
     pub sos_live: bool,
+}
+
+/// What Alertmanager has firing, or that it does not say.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AlertsView {
+    pub ok: bool,
+    pub firing: Vec<Alert>,
 }
 
 /// What is usual at this hour, by `metric|level|key|span`.
@@ -135,6 +144,7 @@ impl View {
             sos: &known.sos,
             sos_live: known.sos_live,
             orders: &known.orders,
+            alerts: (*known.alerts).as_ref(),
             usual: &known.usual,
             spark: known.spark.iter().map(|(name, points)| (name.as_str(), millis(points))).collect(),
         })
@@ -160,6 +170,7 @@ impl View {
             lots,
             sos: (!same(&new.sos, &old.sos)).then_some(&new.sos),
             sos_live: (new.sos_live != old.sos_live).then_some(new.sos_live),
+            alerts: (!same(&new.alerts, &old.alerts)).then_some(&new.alerts),
             orders: (!same(&new.orders, &old.orders)).then_some(&new.orders),
             usual: (!same(&new.usual, &old.usual)).then_some(&new.usual),
             spark,
@@ -183,6 +194,7 @@ struct Snapshot<'a> {
     sos: &'a [SosView],
     sos_live: bool,
     orders: &'a OrdersView,
+    alerts: Option<&'a AlertsView>,
     usual: &'a UsualView,
     spark: Curves<'a>,
 }
@@ -208,6 +220,8 @@ struct Delta<'a> {
     sos: Option<&'a Arc<Vec<SosView>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     sos_live: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alerts: Option<&'a Arc<Option<AlertsView>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     orders: Option<&'a Arc<OrdersView>>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -300,6 +300,10 @@ impl Process {
         } else {
             None
         };
+        let alerts: Option<Arc<dyn yiping_wall::Alerts>> = match &settings.alertmanager {
+            Some(address) => Some(Arc::new(yiping_wall::alertmanager::Alertmanager::new(address.clone())?)),
+            None => None,
+        };
         let token = match self.config.wall_token_file() {
             None => None,
             Some(file) => {
@@ -311,6 +315,7 @@ impl Process {
         let deps = WallDeps {
             source: Arc::new(self.clickhouse.reader.clone()),
             cases,
+            alerts,
             city: Arc::clone(&self.city),
             catalogue: Arc::clone(&self.catalogue),
             metrics: self.registry.clone(),

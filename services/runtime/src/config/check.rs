@@ -62,7 +62,10 @@ impl Config {
             Some(("kafka", rest)) if brokers(rest) => {}
             _ => faults.add("log.url", format!("{log:?} is neither embedded:DIR nor kafka://host:port,…")),
         }
-        for address in self.wall.elder.iter().filter(|address| !address.starts_with("http://")) {
+        if let Some(address) = self.wall.alertmanager.as_deref().filter(|address| !is_http(address)) {
+            faults.add("wall.alertmanager", format!("{address:?} is no address like http://127.0.0.1:9093"));
+        }
+        for address in self.wall.elder.iter().filter(|address| !is_http(address)) {
             faults.add("wall.elder", format!("{address:?} is no admin address like http://elder-1:9600"));
         }
         let clickhouse = self.clickhouse_url();
@@ -139,6 +142,10 @@ impl Config {
             faults.add("data_dir", format!("{:?} is no folder", self.data_dir.0.display().to_string()));
         }
     }
+}
+
+fn is_http(address: &str) -> bool {
+    address.strip_prefix("http://").is_some_and(|rest| !rest.is_empty())
 }
 
 fn brokers(rest: &str) -> bool {

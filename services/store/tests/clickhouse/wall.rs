@@ -69,3 +69,69 @@ async fn open_orders_are_counted_by_street_and_category_as_far_as_they_are_known
     let told: Vec<_> = counts.iter().map(|c| (c.street.as_str(), c.category.as_str(), c.orders)).collect();
     assert_eq!(told, [("", "供热", 1), ("竹岛街道", "供热", 2)]);
 }
+
+// TEMPORARY-MEASURE
+#[tokio::test]
+async fn measure_usual() {
+    let store = store_or_skip!();
+    if std::env::var_os("MEASURE").is_none() {
+        return;
+    }
+    let names = [
+        "usual.count",
+        "usual.gauge",
+        "usual.ratio",
+        "usual.fleet_ratio",
+        "usual.speed_kmh",
+        "usual.occupancy",
+        "usual.wait_p95_s",
+    ];
+    let mut total = 0;
+    for day in 0..29_i64 {
+        let mut rows = Vec::new();
+        for minute in 0..1440_i64 {
+            let end = T0 - day * DAY - minute * MINUTE;
+            for name in names {
+                for span in ["15m", "1h"] {
+                    rows.push(MetricRow { span: span.into(), ..row(name, end, 0, 1, (minute, 1400, 1400)) });
+                }
+                if minute % 10 == 0 {
+                    for key in 0..100 {
+                        rows.push(MetricRow {
+                            level: "route".into(),
+                            key: format!("r{key}").into(),
+                            ..row(name, end, 0, 1, (minute, 1400, 1400))
+                        });
+                    }
+                }
+            }
+        }
+        total += rows.len();
+        write(&store, &metrics("usual", rows)).await;
+    }
+    let ends: Vec<i64> = (0..27).map(|i| T0 - (24 - i) * 10 * MINUTE).collect();
+    for _ in 0..3 {
+        let began = std::time::Instant::now();
+        let points = store.usual(&names, "city", "city", &ends).await.unwrap();
+        eprintln!("usual: {} points of {total} rows in {:?}", points.len(), began.elapsed());
+        let began = std::time::Instant::now();
+        let rows =
+            store.figures_past(&["city", "district", "lot"], T0 - DAY - 15 * MINUTE, T0 - DAY, MINUTE).await.unwrap();
+        eprintln!("past: {} rows in {:?}", rows.len(), began.elapsed());
+        let began = std::time::Instant::now();
+        let rows = store
+            .metrics(&yiping_store::MetricFilter {
+                metric: Some("usual.ratio".into()),
+                level: Some("city".into()),
+                key: Some("city".into()),
+                span: Some("1h".into()),
+                from_ms: Some(T0 - 7 * DAY),
+                to_ms: Some(T0),
+                every_ms: Some(30 * MINUTE),
+                limit: None,
+            })
+            .await
+            .unwrap();
+        eprintln!("7 d: {} rows in {:?}", rows.len(), began.elapsed());
+    }
+}

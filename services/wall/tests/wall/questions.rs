@@ -100,6 +100,7 @@ async fn the_snapshot_has_every_member_of_the_contract() {
         "lots",
         "sos",
         "sos_live",
+        "alerts",
         "orders",
         "usual",
         "spark",

@@ -202,7 +202,7 @@ impl Wall {
         let cancel = CancellationToken::new();
         let catalogue = Arc::new(Catalogue::builtin().unwrap());
         let city = Arc::new(City::weihai());
-        let deps = WallDeps { source, cases, city, catalogue, metrics: registry.clone(), options };
+        let deps = WallDeps { source, cases, alerts: None, city, catalogue, metrics: registry.clone(), options };
         let task = tokio::spawn(yiping_wall::serve(listener, deps, cancel.clone()));
         let http = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();
         Wall { url, http, registry, cancel, task }

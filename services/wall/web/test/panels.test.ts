@@ -119,6 +119,11 @@ describe('the footer', () => {
       }
     }
   });
+  it('shows what Alertmanager has firing, and says when that does not answer', () => {
+    const firing = [{ severity: 'warning' as const, title: '磁盘将满', starts_at: ago(600), owner: '数据运维', action: '清理' }];
+    expect(notices(applyDelta(world, { alerts: { ok: true, firing } }, NOW), NOW, null)[0]).toMatchObject({ kind: 'warn', title: '磁盘将满', detail: '10 分 · 数据运维', action: '清理' });
+    expect(notices(applyDelta(world, { alerts: { ok: false, firing: [] } }, NOW), NOW, null)[0]?.title).toBe('告警平台无应答');
+  });
   it('counts in its last slot what has no slot', () => {
     const many = Array.from({ length: 6 }, (_, i) => ({ ...sos(100 + i, 'open'), case: String(i) }));
     expect(notices(applyDelta(world, { sos: many }, NOW), NOW, null)[3]?.detail).toContain('另有 2 条');

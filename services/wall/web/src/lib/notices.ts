@@ -24,6 +24,7 @@ export const DETAIL_EM = 13.2;
 /** Whose a feed is when it falls silent, and whose a call for help is. */
 const FEED = { owner: '数据运维', action: '核对来源平台与网络：先看该路全部来源，再看单个来源；恢复后自动转为正常。' };
 const STORE = { owner: '数据运维', action: '检查 ClickHouse 与磁盘；求助由 12349 直接送达，不受影响。' };
+const ALERTS = { owner: '数据运维', action: '检查 Alertmanager；指标越限与求助照常显示。' };
 const SOS = { owner: '12349 养老服务中心', action: '立即回拨；无人接听即联系紧急联系人并派就近人员上门。' };
 
 export function notices(world: World, nowMs: number, calmSinceMs: number | null): (Notice | null)[] {
@@ -74,6 +75,13 @@ export function troubles(world: World, nowMs: number): Notice[] {
     const what = card.cause === 'figures' ? '计算停滞' : card.state === 'silent' ? '数据静默' : '数据陈旧';
     const last = card.lastMs === null ? '' : ` · 末次 ${clock(card.lastMs, world.city.zone).hms}`;
     warn.push({ kind: 'warn', title: `${PANELS[id].title} ${what}`, detail: age(card.ageMs) + last, ...FEED });
+  }
+  if (world.alerts && !world.alerts.ok) warn.push({ kind: 'warn', title: '告警平台无应答', detail: '系统告警情况不明', ...ALERTS });
+  for (const alert of world.alerts?.firing ?? []) {
+    const since = shortAge(nowMs - (timeMs(alert.starts_at) ?? nowMs));
+    const detail = alert.owner ? fit(`${since} · ${alert.owner}`, DETAIL_EM) : since;
+    const notice: Notice = { kind: alert.severity === 'critical' ? 'crit' : 'warn', title: fit(alert.title, TITLE_EM), detail, owner: alert.owner, action: alert.action };
+    (notice.kind === 'crit' ? crit : warn).push(notice);
   }
   for (const breach of world.breaches) {
     if (breach.closed_at !== null) continue;

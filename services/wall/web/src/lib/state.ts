@@ -1,7 +1,7 @@
 // The city as this page knows it: one snapshot, then changes folded in. Everything held here is bounded: metric rows
 // and lots by their identities, curves by their length. It knows neither the connection nor the screen.
 
-import type { Breach, City, Delta, Lot, MetricRow, Orders, Snapshot, Sos, SparkPoint, StoreStatus, StreamId, StreamStatus, UsualCurve, UsualPoint, Vehicles } from './types';
+import type { Alerts, Breach, City, Delta, Lot, MetricRow, Orders, Snapshot, Sos, SparkPoint, StoreStatus, StreamId, StreamStatus, UsualCurve, UsualPoint, Vehicles } from './types';
 
 const SPARK_POINTS = 72;
 const STORE_WELL: StoreStatus = { ok: true, since: null };
@@ -22,6 +22,7 @@ export interface World {
   sos: Sos[];
   sosLive: boolean;
   orders: Orders;
+  alerts: Alerts | null;
   usual: Record<string, UsualCurve>;
   spark: Map<string, SparkPoint[]>;
 }
@@ -47,6 +48,7 @@ export function fromSnapshot(snapshot: Snapshot, serverMs: number): World {
     sos: snapshot.sos,
     sosLive: snapshot.sos_live ?? false,
     orders: snapshot.orders ?? NO_ORDERS,
+    alerts: snapshot.alerts ?? null,
     usual: snapshot.usual ?? {},
     spark: new Map(Object.entries(snapshot.spark).map(([key, points]) => [key, points.slice(-SPARK_POINTS)])),
   };
@@ -72,6 +74,7 @@ export function applyDelta(world: World, delta: Delta, serverMs: number): World 
     sos: delta.sos ?? world.sos,
     sosLive: delta.sos_live ?? world.sosLive,
     orders: delta.orders ?? world.orders,
+    alerts: delta.alerts ?? world.alerts,
     usual: delta.usual ?? world.usual,
   };
 }
@@ -93,7 +96,7 @@ export function row(world: World, metric: string, span: string, level = 'city', 
 export function emptyWorld(): World {
   const city: City = { name: '威海', title: '一屏观全城', zone: 'Asia/Shanghai', approval: '', fleet: 0, bounds: [0, 0, 1, 1], core: [0, 0, 1, 1], districts: [], zones: [] };
   const vehicles: Vehicles = { columns: [], ids: [], rows: [] };
-  return { city, build: '', store: STORE_WELL, streams: {}, metrics: new Map(), breaches: [], vehicles, vehiclesAtMs: 0, lots: new Map(), sos: [], sosLive: false, orders: NO_ORDERS, usual: {}, spark: new Map() };
+  return { city, build: '', store: STORE_WELL, streams: {}, metrics: new Map(), breaches: [], vehicles, vehiclesAtMs: 0, lots: new Map(), sos: [], sosLive: false, orders: NO_ORDERS, alerts: null, usual: {}, spark: new Map() };
 }
 
 /** How far a figure's time may lie from the nearest time of which it is known what is usual. */

@@ -121,6 +121,12 @@ export interface Sos {
   state: 'open' | 'acknowledged';
 }
 
+/** Alertmanager's alerts about the system itself. */
+export interface Alerts {
+  ok: boolean;
+  firing: { severity: 'warning' | 'critical'; title: string; starts_at: Time; owner: string; action: string }[];
+}
+
 /** Whether the server gets answers from its store, and since when that is so. */
 export interface StoreStatus {
   ok: boolean;
@@ -141,6 +147,7 @@ export interface Snapshot {
   /** The cases come from their service itself, and are true whatever the store says. */
   sos_live?: boolean;
   orders?: Orders;
+  alerts?: Alerts | null;
   usual?: Record<string, UsualCurve>;
   spark: Record<string, SparkPoint[]>;
 }
