@@ -136,8 +136,11 @@ pub async fn serve(listener: TcpListener, mut deps: GatewayDeps, cancel: Cancell
     gateway.deps.health.ready();
     let metrics = gateway.deps.metrics.clone();
     let inlets = inlet::run(gateway, cancel.clone());
-    let served = connections::serve(listener, router, tls, bounds, metrics, cancel);
-    tokio::try_join!(async { anyhow::Ok(served.await) }, inlets)?;
+    let served = async {
+        connections::serve(listener, router, tls, bounds, metrics, cancel).await;
+        anyhow::Ok(())
+    };
+    tokio::try_join!(served, inlets)?;
     Ok(())
 }
 
