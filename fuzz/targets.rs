@@ -1,5 +1,5 @@
-//! What may come from outside, given to what reads it: each function takes any bytes and panics where a promise is broken. libFuzzer
-//! calls them (`src/bin`), and so do the tests that replay the corpus.
+//! What may come from outside, given to what reads it: each function takes any bytes and panics where a promise is broken. The gateway's
+//! tests replay the corpus through them (services/gateway/tests/suite/corpus.rs).
 
 use yiping_event::{Code, Event, TYPES, decode};
 use yiping_feed::{Encoding, Format, ReadOptions, rows_of};
