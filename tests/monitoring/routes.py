@@ -47,6 +47,11 @@ def main():
     told = "".join(open(f"deploy/{page}", encoding="utf-8").read() for page in pages)
     untold = [alert for alert in alerts if f"`{alert}`" not in told and f"`{alert.removesuffix('Critical')}`" not in told]
     assert not untold, untold
+    # a series that nobody makes would never alarm anybody
+    source = "".join(open(path, encoding="utf-8").read() for path in glob.glob("services/*/src/**/*.rs", recursive=True))
+    named = set(re.findall(r"yiping_[a-z_]+", open("deploy/prometheus/rules/system.yml", encoding="utf-8").read()))
+    unknown = [name for name in named if re.sub(r"_(bucket|count|sum)$", "", name) not in source]
+    assert len(named) > 12 and not unknown, unknown
     print(f"routes: {len(cases) + len(owners)} alerts go where they should; {len(alerts)} alerts have a page")
 
 

@@ -321,6 +321,8 @@ impl Process {
             metrics: self.registry.clone(),
             options: WallOptions { visitors: settings.visitors, token, ..WallOptions::default() },
         };
+        // what the store doesn't answer it shows itself; without a part a process of its own would be starting for ever
+        self.health.part("wall").ready();
         self.life.spawn("wall", DRAIN, |cancel| yiping_wall::serve(listener, deps, cancel));
         Ok(())
     }
