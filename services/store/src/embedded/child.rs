@@ -2,9 +2,11 @@
 
 use std::{
     ffi::{CStr, CString, OsString, c_char, c_int, c_void},
+    fs::{File, TryLockError},
     io::Read,
     os::unix::ffi::OsStrExt,
     path::Path,
+    time::{Duration, Instant},
 };
 
 use nix::{
@@ -18,6 +20,9 @@ pub const CHILD_ARGUMENT: &str = "__clickhouse";
 /// Starts the listeners, then waits for ever: the query ends only with the process.
 const SERVE: &str = "SYSTEM START LISTEN HTTP; SYSTEM START LISTEN TCP; SELECT sleepEachRow(3) FROM system.numbers FORMAT Null \
      SETTINGS max_block_size = 1, function_sleep_max_microseconds_per_block = 0";
+
+/// How long a folder is waited for; then ClickHouse itself says who holds it.
+const FOLDER_WAIT: Duration = Duration::from_secs(20);
 
 /// Becomes the embedded ClickHouse if this process was started to be it, and returns at once if not. To be called first thing in
 /// main, before any thread or runtime is started.
@@ -34,12 +39,25 @@ pub fn child_main(args: impl IntoIterator<Item = OsString>) -> ! {
     let said = match args.as_slice() {
         [lib, config, data] => {
             die_with_parent();
+            wait_for(Path::new(data));
             serve(Path::new(lib), config, data)
         }
         _ => format!("{CHILD_ARGUMENT} takes library, configuration and data folder"),
     };
     eprintln!("{said}");
     std::process::exit(1)
+}
+
+/// A ClickHouse that was killed holds its data folder until the kernel has cleared up after it, which takes seconds where it had much
+/// memory: its successor waits, instead of ending with "already running".
+fn wait_for(data: &Path) {
+    let Ok(status) = File::open(data.join("status")) else {
+        return; // a new folder
+    };
+    let began = Instant::now();
+    while matches!(status.try_lock(), Err(TryLockError::WouldBlock)) && began.elapsed() < FOLDER_WAIT {
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 /// Two ways, for either can fail: the kernel's signal follows the parent's thread, the pipe whoever holds its other end.
