@@ -226,9 +226,11 @@ test('a feed that stops makes its card silent, without a figure, and comes back 
     assert.ok((await post('stop')).ok);
     await until('a silent card', bus('silent'), SILENT_MS);
     assert.equal((await figures(page)).bus, null, 'a silent card must not show its last figure as if it were true');
-    assert.equal((await states(page)).elder, 'fresh', 'the other feeds speak on');
     assert.match(await page.textContent('footer'), /公交 (数据静默|计算停滞)/);
-    assert.match(await page.textContent('#top'), /数据异常 1\/4 路/);
+    // (on a busy machine another one may be late for a moment)
+    await until('the other feeds fresh', async () => { const { bus: _, ...others } = await states(page); return Object.values(others).every((state) => state === 'fresh') || others; }, 60_000);
+    await until('one feed of four in trouble', async () => { const top = await page.textContent('#top'); return /数据异常 1\/4 路/.test(top) || top; }, 60_000);
+    assert.equal((await states(page)).bus, 'silent');
     await until('no overflowing text', async () => { const wrong = await overflowing(page); return wrong.length === 0 || wrong; }, 5_000);
     await shot(page, 'bus-silent-3840x2160');
     assert.ok((await post('start')).ok);
