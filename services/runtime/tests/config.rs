@@ -83,7 +83,7 @@ fn every_fault_is_named_at_once_with_its_key_and_its_place() {
     let place = path.display();
     for line in [
         format!("{place}: wall.listen: "),
-        format!("{place}: wall.colour: unknown key; in [wall] there are listen"),
+        format!("{place}: wall.colour: unknown key; in [wall] there are alertmanager, elder, listen"),
         format!("{place}: gatway: unknown key; here there are admin, city, clickhouse"),
         format!("{place}: log.url: \"redis://x\" is neither embedded:DIR nor kafka://"),
         format!("{place}: log.partitions: 0 is outside 1 to 1024"),

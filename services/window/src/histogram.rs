@@ -72,9 +72,11 @@ impl Histogram {
     }
 }
 
-/// A histogram whose counts come and go all the time: a bucket is found without a search.
+/// A histogram whose counts come and go all the time: where there are many, a bucket is found without a search.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Buckets {
+    /// As long as there are few, which is so of most series, a list is smaller.
+    few: Histogram,
     /// By the bucket's number, [`GROUP`] to a group; without groups of zeros.
     groups: Vec<Option<Box<Group>>>,
     /// How many groups there are.
@@ -82,6 +84,9 @@ pub(crate) struct Buckets {
 }
 
 const GROUP: usize = 16;
+
+/// More than so many counts aren't few.
+const FEW: usize = 24;
 
 #[derive(Clone, Debug, Default)]
 struct Group {
@@ -96,6 +101,19 @@ impl Buckets {
         if count == 0 {
             return;
         }
+        if self.used == 0 {
+            self.few.count(bucket, count);
+            if self.few.0.len() > FEW {
+                for (bucket, count) in std::mem::take(&mut self.few).0 {
+                    self.count_many(bucket, count);
+                }
+            }
+            return;
+        }
+        self.count_many(bucket, count);
+    }
+
+    fn count_many(&mut self, bucket: u16, count: i64) {
         let (at, place) = (usize::from(bucket) / GROUP, usize::from(bucket) % GROUP);
         if self.groups.len() <= at {
             self.groups.resize(at + 1, None);
@@ -115,11 +133,14 @@ impl Buckets {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.used == 0
+        self.used == 0 && self.few.is_empty()
     }
 
     /// Counts by bucket, sorted by bucket, without zeros.
     pub fn counts(&self) -> Vec<(u16, i64)> {
+        if self.used == 0 {
+            return self.few.0.clone();
+        }
         let groups = || self.groups.iter().zip(0u16..).filter_map(|(group, at)| Some((group.as_deref()?, at)));
         let mut counts = Vec::with_capacity(groups().map(|(group, _)| group.used).sum());
         for (group, at) in groups() {
