@@ -46,7 +46,9 @@ impl Gauges {
         metrics.consumer_lag.with_label_values(&labels).set(i64::try_from(lag).unwrap_or(i64::MAX));
         for (source, contact) in owned.machine.contacts() {
             if let Some(time) = contact.last_contact {
-                metrics.source_last_contact.with_label_values(&[source]).set(time.0 as f64 / 1_000.0);
+                // a source speaks into several partitions: the one that heard it last tells when
+                let last = metrics.source_last_contact.with_label_values(&[source]);
+                last.set(last.get().max(time.0 as f64 / 1_000.0));
             }
         }
         let now = owned.machine.counters();

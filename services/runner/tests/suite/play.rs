@@ -151,7 +151,7 @@ impl<D: Domain + Send + Sync + 'static> Slice<D> {
 }
 
 /// Whether each partition has a checkpoint at its end.
-fn stored(scene: &Scene, heads: &BTreeMap<u32, Offset>) -> bool {
+pub fn stored(scene: &Scene, heads: &BTreeMap<u32, Offset>) -> bool {
     scene.store.look(|kept| {
         heads.iter().all(|(partition, head)| kept.checkpoints.keys().any(|(of, _, to)| of == partition && to >= head))
     })
