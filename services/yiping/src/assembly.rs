@@ -15,9 +15,9 @@ use tokio::net::TcpListener;
 use yiping_catalogue::Catalogue;
 use yiping_city::City;
 use yiping_event::Stream;
-use yiping_feed::{Feed, Mapping, ReadOptions};
-use yiping_gateway::{Door, Feeds, GatewayDeps, Limits, RejectSeen, Tokens, collect_rejects, steady_clock};
+use yiping_gateway::{GatewayDeps, Limits, RejectSeen, Tokens, collect_rejects, steady_clock};
 use yiping_log::Log;
+use yiping_pull::{PullDeps, PullMetrics};
 use yiping_runtime::{Admin, Config, Endpoints, Health, Life, Metrics, endpoints::Reader, net::bind};
 use yiping_store::{
     Batch, PrunePolicy, RejectRow, Store, StoreOptions,
@@ -29,6 +29,7 @@ use yiping_watch::{DEFAULT_MOST_SERIES, Gauges, Rules, WatchDeps};
 
 use crate::{
     cli::RunArgs,
+    feeds,
     targets::{Part, parts},
 };
 
@@ -43,6 +44,9 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     let parts = parts(&args.target)?;
     let config = Config::load(args.config.config.as_deref())?;
     config.check()?;
+    if parts == [Part::Pull] && config.feeds.values().all(|feed| feed.pull.is_none()) {
+        bail!("there is nothing to pull: no feed of the settings has a pull ([feeds.NAME.pull])");
+    }
     let mut process = Process::build(config, &parts).await?;
     if process.embedded {
         process.endpoints.write(&process.config.data_dir.0).context("writing endpoints.json")?;
@@ -80,7 +84,8 @@ pub struct Process {
     log: Option<Arc<dyn Log>>,
     /// Held as long as the process lives: an embedded log is one process's.
     _log_lock: Option<File>,
-    clickhouse: ClickHouse,
+    /// None where no part needs it.
+    clickhouse: Option<ClickHouse>,
     /// The open SOS cases, if `elder` runs here.
     cases: yiping_runner::OpenCases,
     /// Whether ClickHouse's schema is up to date.
@@ -118,8 +123,15 @@ impl Process {
         let registry = Registry::new();
         let metrics = Metrics::new(&registry)?;
         let health = Health::default();
-        let clickhouse = clickhouse(&config).await?;
-        let migrated = match migrate(&clickhouse.writer, &catalogue, &city).await {
+        let needs = |what: &str| parts.iter().any(|part| part.needs().contains(&what));
+        let clickhouse = if needs("clickhouse") { Some(clickhouse(&config).await?) } else { None };
+        let migrate = async {
+            match &clickhouse {
+                Some(clickhouse) => migrate(&clickhouse.writer, &catalogue, &city).await,
+                None => Ok(()),
+            }
+        };
+        let migrated = match migrate.await {
             Err(error) if error.downcast_ref::<yiping_store::StoreError>().is_some_and(|e| e.is_retriable()) => {
                 // what must not wait for ClickHouse (open SOS cases) starts without it
                 tracing::error!(
@@ -130,9 +142,8 @@ impl Process {
             }
             other => other.map(|()| true)?,
         };
-        let needs_log = parts.iter().any(|part| part.needs().contains(&"log"));
         let mut log_lock = None;
-        let log = if needs_log {
+        let log = if needs("log") {
             let url = config.log_url();
             log_lock = lock_log(&url)?;
             Some(
@@ -148,17 +159,18 @@ impl Process {
             wall: listeners.wall.as_ref().map(address).transpose()?,
             gateway: listeners.gateway.as_ref().map(address).transpose()?,
             admin: Some(address(&listeners.admin)?),
-            clickhouse: Some(match &clickhouse.server {
+            clickhouse: clickhouse.as_ref().map(|clickhouse| match &clickhouse.server {
                 Some(server) => server.url(),
                 None => config.clickhouse_url(),
             }),
             token: None,
-            reader: clickhouse.server.as_ref().map(|server| Reader {
+            reader: clickhouse.as_ref().and_then(|clickhouse| clickhouse.server.as_ref()).map(|server| Reader {
                 user: server.reader().user.clone(),
                 password: server.reader().password.clone(),
             }),
         };
-        let embedded = clickhouse.server.is_some() || config.log_url().starts_with("embedded:");
+        let embedded = clickhouse.as_ref().is_some_and(|clickhouse| clickhouse.server.is_some())
+            || log.is_some() && config.log_url().starts_with("embedded:");
         let life = Life::new(health.clone());
         Ok(Process {
             config,
@@ -192,20 +204,21 @@ impl Process {
         let listener = std::mem::replace(&mut self.listeners.admin, TcpListener::bind("127.0.0.1:0").await?);
         self.life.spawn("admin", DRAIN, |cancel| async move { Ok(admin.serve(listener, cancel).await?) });
         if !self.migrated {
-            self.start_migration();
+            self.start_migration()?;
         }
         if parts.iter().any(|part| matches!(part, Part::Domain(_))) {
-            self.start_housekeeping();
+            self.start_housekeeping()?;
         }
         for part in parts {
             match part {
-                Part::Wall => self.start_wall(),
+                Part::Wall => self.start_wall()?,
                 Part::Watch => self.start_watch()?,
                 Part::Domain(Stream::Bus) => self.start_domain::<yiping_bus::Bus>(Stream::Bus)?,
                 Part::Domain(Stream::Parking) => self.start_domain::<yiping_parking::Parking>(Stream::Parking)?,
                 Part::Domain(Stream::Hotline) => self.start_domain::<yiping_hotline::Hotline>(Stream::Hotline)?,
                 Part::Domain(Stream::Elder) => self.start_domain::<yiping_elder::Elder>(Stream::Elder)?,
                 Part::Gateway => self.start_gateway()?,
+                Part::Pull => self.start_pull()?,
             }
         }
         Ok(())
@@ -218,7 +231,7 @@ impl Process {
         let settings = self.config.streams.get(stream.as_str()).context("every stream has settings")?;
         let deps = yiping_runner::Deps {
             log: self.log()?,
-            store: Arc::new(self.clickhouse.writer.clone()),
+            store: Arc::new(self.clickhouse()?.writer.clone()),
             catalogue: Arc::clone(&self.catalogue),
             settings: yiping_runner::settings(settings, &self.city),
             store_config: self.config.store.clone(),
@@ -233,8 +246,8 @@ impl Process {
     }
 
     /// Brings the schema up to date as soon as ClickHouse answers.
-    fn start_migration(&mut self) {
-        let store = self.clickhouse.writer.clone();
+    fn start_migration(&mut self) -> anyhow::Result<()> {
+        let store = self.clickhouse()?.writer.clone();
         let (catalogue, city) = (Arc::clone(&self.catalogue), Arc::clone(&self.city));
         let health = self.health.part("schema");
         self.life.spawn("schema", DRAIN, |cancel| async move {
@@ -249,11 +262,12 @@ impl Process {
             cancel.cancelled().await; // a part that ends early would end the process
             Ok(())
         });
+        Ok(())
     }
 
     /// Old checkpoints go: the newest ones stay, and one a day for 35 days (I4).
-    fn start_housekeeping(&mut self) {
-        let store = self.clickhouse.writer.clone();
+    fn start_housekeeping(&mut self) -> anyhow::Result<()> {
+        let store = self.clickhouse()?.writer.clone();
         self.life.spawn("housekeeping", DRAIN, |cancel| async move {
             let mut due = tokio::time::interval(HOUSEKEEPING);
             loop {
@@ -268,25 +282,27 @@ impl Process {
                 }
             }
         });
+        Ok(())
     }
 
-    fn start_wall(&mut self) {
-        let Some(listener) = self.listeners.wall.take() else { return };
+    fn start_wall(&mut self) -> anyhow::Result<()> {
+        let Some(listener) = self.listeners.wall.take() else { return Ok(()) };
         let deps = WallDeps {
-            source: Arc::new(self.clickhouse.reader.clone()),
+            source: Arc::new(self.clickhouse()?.reader.clone()),
             city: Arc::clone(&self.city),
             catalogue: Arc::clone(&self.catalogue),
             metrics: self.registry.clone(),
             options: WallOptions::default(),
         };
         self.life.spawn("wall", DRAIN, |cancel| yiping_wall::serve(listener, deps, cancel));
+        Ok(())
     }
 
     fn start_watch(&mut self) -> anyhow::Result<()> {
         let rules = Rules::new(&self.catalogue, &self.city)?;
         let gauges = Gauges::new(&self.registry, &self.catalogue, &self.city, DEFAULT_MOST_SERIES)?;
         let deps = WatchDeps {
-            archive: Arc::new(self.clickhouse.writer.clone()),
+            archive: Arc::new(self.clickhouse()?.writer.clone()),
             catalogue: Arc::clone(&self.catalogue),
             city: Arc::clone(&self.city),
             rules,
@@ -300,7 +316,7 @@ impl Process {
 
     fn start_gateway(&mut self) -> anyhow::Result<()> {
         let log = self.log()?;
-        let store = self.clickhouse.writer.clone();
+        let store = self.clickhouse()?.writer.clone();
         self.life.spawn("rejects", DRAIN, |cancel| async move {
             let stop = cancel.clone();
             let sink = move |seen: Vec<RejectSeen>| {
@@ -317,7 +333,7 @@ impl Process {
             log: self.log()?,
             city: Arc::clone(&self.city),
             tokens: Arc::new(Tokens::open(self.config.tokens_path())?),
-            feeds: feeds(&self.config)?,
+            feeds: feeds::doors(&self.config)?,
             clock: steady_clock(),
             metrics: self.metrics.clone(),
             health: self.health.part("gateway"),
@@ -326,6 +342,28 @@ impl Process {
         };
         self.life.spawn("gateway", DRAIN, |cancel| yiping_gateway::serve(listener, deps, cancel));
         Ok(())
+    }
+
+    /// Fetches the feeds that have a `pull`, if there are any.
+    fn start_pull(&mut self) -> anyhow::Result<()> {
+        let feeds = feeds::pulled(&self.config)?;
+        if feeds.is_empty() {
+            return Ok(());
+        }
+        let gateway = self.config.pull.gateway.clone().or_else(|| self.endpoints.gateway.clone());
+        let deps = PullDeps {
+            feeds,
+            gateway: gateway.unwrap_or_else(|| format!("http://{}", self.config.gateway.listen)),
+            folder: self.config.data_dir.0.join("pull"),
+            metrics: PullMetrics::new(&self.registry)?,
+            health: self.health.part("pull"),
+        };
+        self.life.spawn("pull", DRAIN, |cancel| yiping_pull::run(deps, cancel));
+        Ok(())
+    }
+
+    fn clickhouse(&self) -> anyhow::Result<&ClickHouse> {
+        self.clickhouse.as_ref().context("a part that needs ClickHouse was started without one")
     }
 
     fn log(&self) -> anyhow::Result<Arc<dyn Log>> {
@@ -340,7 +378,7 @@ impl Process {
     pub async fn run(self) -> anyhow::Result<()> {
         let Process { life, clickhouse, config, embedded, .. } = self;
         let result = life.run().await;
-        if let Some(server) = clickhouse.server {
+        if let Some(server) = clickhouse.and_then(|clickhouse| clickhouse.server) {
             server.stop().await;
         }
         if embedded {
@@ -474,22 +512,4 @@ pub async fn migrate_once(config: &Config) -> anyhow::Result<()> {
         server.stop().await;
     }
     result
-}
-
-/// The departments' own payloads that the settings name, with their maps compiled.
-pub fn feeds(config: &Config) -> anyhow::Result<Feeds> {
-    let door = |(name, feed): (&String, &yiping_runtime::config::Feed)| -> anyhow::Result<(String, Arc<Door>)> {
-        let setting = |key: &str| format!("feeds.{name}.{key}");
-        let map = feed
-            .map
-            .as_deref()
-            .map(|path| Mapping::load(path).with_context(|| format!("{}: {}", setting("map"), path.display())));
-        let format = feed.format.parse().map_err(|error: String| anyhow::anyhow!("{}: {error}", setting("format")))?;
-        let encoding =
-            feed.encoding.parse().map_err(|error: String| anyhow::anyhow!("{}: {error}", setting("encoding")))?;
-        let read = ReadOptions { encoding, columns: feed.columns.clone(), ..ReadOptions::new(format) };
-        let source = feed.source.clone().unwrap_or_else(|| format!("/feed/{name}"));
-        Ok((name.clone(), Arc::new(Door { feed: Feed { name: name.clone(), source, map: map.transpose()? }, read })))
-    };
-    config.feeds.iter().map(door).collect()
 }

@@ -144,7 +144,7 @@ pub struct ConfigArgs {
 
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// all, or some of: gateway bus parking hotline elder wall (see `yiping targets`)
+    /// all, or some of: gateway pull bus parking hotline elder wall (see `yiping targets`)
     #[arg(long, required = true, value_delimiter = ',', value_parser = target)]
     pub target: Vec<String>,
     #[command(flatten)]
@@ -183,7 +183,7 @@ pub struct SimulateArgs {
 /// How a department's rows are read.
 #[derive(Debug, Args)]
 pub struct FeedArgs {
-    /// ndjson, csv, gtfs-rt or gtfs-rt-json
+    /// ndjson, json, csv, gtfs-rt or gtfs-rt-json
     #[arg(long, default_value = "ndjson")]
     pub format: yiping_feed::Format,
     /// utf-8 or gb18030
@@ -201,9 +201,9 @@ pub struct FeedArgs {
     /// The `source` of events whose map names none
     #[arg(long)]
     pub source: Option<String>,
-    /// Zone of the time in poll files' names
-    #[arg(long, default_value = "UTC")]
-    pub zone: String,
+    /// Zone of times without an offset, and of the time in poll files' names (UTC when absent)
+    #[arg(long)]
+    pub zone: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -328,6 +328,11 @@ pub struct LogExportArgs {
 pub struct FeedTestArgs {
     #[command(flatten)]
     pub feed: FeedArgs,
+    /// A feed of the settings, [feeds.NAME]: its format, map, code tables and so on instead of the arguments above
+    #[arg(long = "feed", value_name = "NAME", conflicts_with_all = ["map", "columns", "name", "source", "zone"])]
+    pub of_settings: Option<String>,
+    #[command(flatten)]
+    pub config: ConfigArgs,
     pub file: PathBuf,
 }
 

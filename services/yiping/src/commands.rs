@@ -39,7 +39,7 @@ pub fn check(args: ConfigArgs) -> anyhow::Result<()> {
     config.check()?;
     let city = assembly::city(&config)?;
     yiping_watch::Rules::new(&yiping_catalogue::Catalogue::builtin()?, &city)?;
-    assembly::feeds(&config)?;
+    crate::feeds::doors(&config)?;
     writeln!(std::io::stdout(), "the configuration is good")?;
     Ok(())
 }

@@ -6,6 +6,7 @@
 //! | `cli.rs` | the commands and their arguments |
 //! | `targets.rs` | the table of targets: what each does and needs |
 //! | `assembly.rs` | a process from its targets: log, store, listeners, parts |
+//! | `feeds.rs` | departments' own payloads: settings made real |
 //! | `demo.rs`, `feeder.rs`, `story.rs` | the whole system fed by the synthetic city |
 //! | `commands/` | the commands that do one thing and end |
 
@@ -14,6 +15,7 @@ pub mod cli;
 mod commands;
 mod demo;
 mod feeder;
+mod feeds;
 pub mod story;
 pub mod targets;
 

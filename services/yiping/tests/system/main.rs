@@ -12,4 +12,5 @@ mod harness;
 mod incidents;
 mod intake;
 mod published;
+mod pulled;
 mod real;
