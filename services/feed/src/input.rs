@@ -86,6 +86,8 @@ pub struct Tally {
     pub events: BTreeMap<String, u64>,
     /// Lines that leave as they are.
     pub raw_lines: u64,
+    /// Events with a local time that a clock change repeated or left out.
+    pub changeovers: u64,
     /// The earliest and the newest event time; ticks are no events.
     pub span: Option<(TimeMs, TimeMs)>,
 }
@@ -97,6 +99,7 @@ impl Tally {
 
     fn count(&mut self, event: &Mapped) {
         *self.events.entry(event.type_name().to_owned()).or_default() += 1;
+        self.changeovers += u64::from(event.changeover);
         if event.type_name() == TICK {
             return;
         }
@@ -234,8 +237,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("rows.ndjson");
         std::fs::write(&path, text).unwrap();
-        let feed =
-            Feed { name: "f".into(), source: "town/f".into(), map: map.map(|code| Mapping::compile(code).unwrap()) };
+        let feed = Feed {
+            name: "f".into(),
+            source: "town/f".into(),
+            map: map.map(|code| Mapping::compile(code).unwrap()),
+            ..Feed::default()
+        };
         let read = ReadOptions::new(Format::Ndjson);
         let input = Input { files: vec![path], read, feed, stream, order };
         let (mut out, mut faults) = (Vec::new(), Vec::new());

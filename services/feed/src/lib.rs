@@ -17,11 +17,15 @@ mod post;
 mod progress;
 pub mod readers;
 pub mod replay;
+mod tables;
 mod tick;
+mod timetable;
 
 pub use complete::{Feed, Mapped, content_id};
 pub use input::{Fault, Input, Item, Order, Tally, map_file, write_events};
-pub use mapping::{MapError, Mapping};
-pub use post::{Poster, Rejected, Verdict};
+pub use mapping::{Made, MapError, Mapping, Means, UnknownCode};
+pub use post::{Poster, Refusal, Rejected, Verdict};
 pub use readers::{Encoding, Format, ReadOptions, Row, RowError, rows_of};
 pub use replay::{ReplayOptions, Speed, Summary, replay};
+pub use tables::{TableError, Tables, load_table};
+pub use timetable::{Timetable, TimetableError};

@@ -1,6 +1,6 @@
-//! Batches go to a gateway's `POST /v1/events` as NDJSON. What can pass (429, 502–504, a connection that breaks) is
-//! tried again, as slowly as `Retry-After` says; ids make a repeat harmless. What can't is an error with the gateway's
-//! own words.
+//! Batches go to a gateway as NDJSON: events to `POST /v1/events`, rows to a feed's `POST /v1/feeds/NAME`. What can pass
+//! (429, 502–504, a connection that breaks) may be tried again, as slowly as `Retry-After` says; ids make a repeat
+//! harmless. What can't is an error with the gateway's own words.
 
 use anyhow::{Context, Result, bail};
 use flate2::{Compression, write::GzEncoder};
@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 /// Longest single wait, whatever `Retry-After` asks.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+/// Where nothing says how long to wait.
+const USUAL_WAIT: Duration = Duration::from_secs(1);
 
 pub struct Poster {
     client: Client,
@@ -26,7 +28,7 @@ pub struct Poster {
 }
 
 /// The gateway's verdict on one batch.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub struct Verdict {
     #[serde(default)]
     pub accepted: u64,
@@ -47,52 +49,84 @@ pub struct Rejected {
     pub message: String,
 }
 
+/// Why a batch was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// It may be another time.
+    #[error("{why}")]
+    Later { why: String, wait: Duration },
+    /// It won't be, unless somebody changes something.
+    #[error("it answers {status}: {words}")]
+    Never { status: u16, words: String },
+}
+
 impl Poster {
-    /// `patience`: how long one batch may be put off before the replay gives up.
+    /// Sends events. `patience`: how long [`Poster::send`] lets one batch be put off before it gives up.
     pub fn new(gateway: &str, token: &str, gzip: bool, patience: Duration) -> Result<Self> {
+        Self::to(format!("{}/v1/events", gateway.trim_end_matches('/')), token, gzip, patience)
+    }
+
+    /// Sends a feed's rows, one JSON value a line, whatever the feed's own format is.
+    pub fn of_rows(gateway: &str, feed: &str, token: &str) -> Result<Self> {
+        Self::to(format!("{}/v1/feeds/{feed}", gateway.trim_end_matches('/')), token, false, Duration::ZERO)
+    }
+
+    fn to(url: String, token: &str, gzip: bool, patience: Duration) -> Result<Self> {
         // An `Err` says that the process has a provider already: just as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder().timeout(REQUEST_TIMEOUT).build().context("can't make an HTTP client")?;
-        let url = format!("{}/v1/events", gateway.trim_end_matches('/'));
         Ok(Self { client, url, token: token.into(), gzip, patience, answers: BTreeMap::new() })
     }
 
+    /// Sends a batch until it is taken or patience ends.
     pub async fn send(&mut self, lines: String) -> Result<Verdict> {
-        let body = if self.gzip { zipped(&lines)? } else { lines.into_bytes() };
         let give_up = Instant::now() + self.patience;
         loop {
-            let (why, wait) = match self.post(body.clone()).await {
-                Ok(response) => {
-                    let status = response.status();
-                    *self.answers.entry(status.as_u16()).or_default() += 1;
-                    match status {
-                        // 422: all of them rejected; the body is the same.
-                        StatusCode::OK | StatusCode::ACCEPTED | StatusCode::UNPROCESSABLE_ENTITY => {
-                            return response.json().await.context("the gateway's answer can't be read");
-                        }
-                        StatusCode::TOO_MANY_REQUESTS
-                        | StatusCode::BAD_GATEWAY
-                        | StatusCode::SERVICE_UNAVAILABLE
-                        | StatusCode::GATEWAY_TIMEOUT => (format!("it answers {status}"), retry_after(&response)),
-                        _ => {
-                            let words = response.text().await.unwrap_or_default();
-                            bail!("the gateway at {} answers {status}: {}", self.url, words.trim());
-                        }
+            match self.offer(&lines).await {
+                Ok(verdict) => return Ok(verdict),
+                Err(Refusal::Later { why, wait }) => {
+                    if Instant::now() + wait > give_up {
+                        bail!("the gateway at {} takes nothing for {:?}: {why}", self.url, self.patience);
                     }
+                    tokio::time::sleep(wait).await;
                 }
-                Err(e) => {
-                    *self.answers.entry(0).or_default() += 1;
-                    (format!("{:#}", anyhow::Error::from(e)), Duration::from_secs(1))
-                }
-            };
-            if Instant::now() + wait > give_up {
-                bail!("the gateway at {} takes nothing for {:?}: {why}", self.url, self.patience);
+                Err(never) => bail!("the gateway at {}: {never}", self.url),
             }
-            tokio::time::sleep(wait).await;
         }
     }
 
-    async fn post(&self, body: Vec<u8>) -> reqwest::Result<Response> {
+    /// Sends a batch once.
+    pub async fn offer(&mut self, lines: &str) -> Result<Verdict, Refusal> {
+        let response = match self.post(lines).await {
+            Ok(response) => response,
+            Err(error) => {
+                *self.answers.entry(0).or_default() += 1;
+                return Err(Refusal::Later { why: format!("{error:#}"), wait: USUAL_WAIT });
+            }
+        };
+        let status = response.status();
+        *self.answers.entry(status.as_u16()).or_default() += 1;
+        let wait = retry_after(&response);
+        let later = |why: String| Refusal::Later { why, wait };
+        match status {
+            // 422: all of them rejected; the body is the same.
+            StatusCode::OK | StatusCode::ACCEPTED | StatusCode::UNPROCESSABLE_ENTITY => {
+                // (an answer that breaks off may have been a 202: the same events once more do no harm)
+                response.json().await.map_err(|error| later(format!("its answer can't be read: {error}")))
+            }
+            StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT => Err(later(format!("it answers {status}"))),
+            _ => {
+                let words = response.text().await.unwrap_or_default();
+                Err(Refusal::Never { status: status.as_u16(), words: words.trim().to_owned() })
+            }
+        }
+    }
+
+    async fn post(&self, lines: &str) -> Result<Response> {
+        let body = if self.gzip { zipped(lines)? } else { lines.as_bytes().to_vec() };
         let mut request = self.client.post(&self.url).header(CONTENT_TYPE, "application/x-ndjson").body(body);
         if !self.token.is_empty() {
             request = request.header(AUTHORIZATION, format!("Bearer {}", self.token));
@@ -100,13 +134,13 @@ impl Poster {
         if self.gzip {
             request = request.header(CONTENT_ENCODING, "gzip");
         }
-        request.send().await
+        Ok(request.send().await?)
     }
 }
 
 fn retry_after(response: &Response) -> Duration {
     let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
-    Duration::from_secs(seconds.unwrap_or(1)).min(LONGEST_WAIT)
+    seconds.map_or(USUAL_WAIT, Duration::from_secs).min(LONGEST_WAIT)
 }
 
 fn zipped(lines: &str) -> Result<Vec<u8>> {

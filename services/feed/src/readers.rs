@@ -4,6 +4,7 @@
 //! | format | a row is |
 //! | --- | --- |
 //! | `ndjson` | a line |
+//! | `json` | an item of the array that the document is, or that stands in it at [`ReadOptions::items`]; else the document |
 //! | `csv` | an object of strings: the header's names, or the names given for a file without header; blank stays `""` |
 //! | `gtfs-rt-json`, `gtfs-rt` | one entity of the poll that the file holds, with `poll` added: the poll's time in seconds since 1970 |
 //!
@@ -27,17 +28,19 @@ use std::str::FromStr;
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum Format {
     Ndjson,
+    Json,
     Csv,
     GtfsRt,
     GtfsRtJson,
 }
 
 impl Format {
-    pub const ALL: [Self; 4] = [Self::Ndjson, Self::Csv, Self::GtfsRt, Self::GtfsRtJson];
+    pub const ALL: [Self; 5] = [Self::Ndjson, Self::Json, Self::Csv, Self::GtfsRt, Self::GtfsRtJson];
 
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ndjson => "ndjson",
+            Self::Json => "json",
             Self::Csv => "csv",
             Self::GtfsRt => "gtfs-rt",
             Self::GtfsRtJson => "gtfs-rt-json",
@@ -48,7 +51,7 @@ impl Format {
     pub fn usual_order(self) -> Order {
         match self {
             Self::Ndjson => Order::AsRead,
-            Self::Csv | Self::GtfsRt | Self::GtfsRtJson => Order::Time,
+            Self::Json | Self::Csv | Self::GtfsRt | Self::GtfsRtJson => Order::Time,
         }
     }
 }
@@ -57,7 +60,10 @@ impl FromStr for Format {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
         let found = Self::ALL.into_iter().find(|format| format.as_str() == text);
-        found.ok_or_else(|| format!("unknown format {text}; there are ndjson, csv, gtfs-rt, gtfs-rt-json"))
+        found.ok_or_else(|| {
+            let names = Self::ALL.map(Self::as_str).join(", ");
+            format!("unknown format {text}; there are {names}")
+        })
     }
 }
 
@@ -113,11 +119,13 @@ pub struct ReadOptions {
     pub columns: Option<Vec<String>>,
     /// Zone of the digits in a poll file's name.
     pub zone: TimeZone,
+    /// Where a JSON document has its items, as a JSON pointer (`/data/list`); None: it is an array, or one row.
+    pub items: Option<String>,
 }
 
 impl ReadOptions {
     pub fn new(format: Format) -> Self {
-        Self { format, encoding: Encoding::default(), columns: None, zone: TimeZone::UTC }
+        Self { format, encoding: Encoding::default(), columns: None, zone: TimeZone::UTC, items: None }
     }
 }
 
@@ -160,7 +168,7 @@ pub fn rows(path: &Path, options: &ReadOptions, read: &BytesRead) -> Result<Rows
     let file = File::open(path).with_context(|| format!("can't open {}", path.display()))?;
     let mut file = Counted { file, read: Rc::clone(read) };
     let rows = match options.format {
-        Format::Ndjson | Format::Csv => text_rows(file, options),
+        Format::Ndjson | Format::Json | Format::Csv => text_rows(file, options),
         Format::GtfsRt | Format::GtfsRtJson => {
             let mut bytes = Vec::new();
             file.read_to_end(&mut bytes).with_context(|| format!("can't read {}", path.display()))?;
@@ -173,7 +181,7 @@ pub fn rows(path: &Path, options: &ReadOptions, read: &BytesRead) -> Result<Rows
 /// The rows of what was received at once.
 pub fn rows_of(bytes: Vec<u8>, options: &ReadOptions) -> Result<Rows> {
     match options.format {
-        Format::Ndjson | Format::Csv => text_rows(io::Cursor::new(bytes), options),
+        Format::Ndjson | Format::Json | Format::Csv => text_rows(io::Cursor::new(bytes), options),
         Format::GtfsRt | Format::GtfsRtJson => poll_rows(&bytes, options.format, None),
     }
 }
@@ -183,8 +191,28 @@ fn text_rows(reader: impl Read + 'static, options: &ReadOptions) -> Result<Rows>
     let text = encoding.decode(reader);
     match options.format {
         Format::Csv => csv_rows(text, options.columns.as_deref(), encoding),
+        Format::Json => json_rows(text, options.items.as_deref(), encoding),
         _ => Ok(Box::new(ndjson(BufReader::with_capacity(1 << 16, text), encoding))),
     }
+}
+
+fn json_rows(mut text: impl Read, items: Option<&str>, encoding: Encoding) -> Result<Rows> {
+    let mut document = String::new();
+    text.read_to_string(&mut document).context("no JSON document")?;
+    if let Some(fault) = encoding.fault(&document) {
+        anyhow::bail!(fault);
+    }
+    let mut document: Value = serde_json::from_str(&document).context("no JSON document")?;
+    let found = match items {
+        Some(pointer) => document.pointer_mut(pointer).map(Value::take),
+        None => Some(document),
+    };
+    let rows = match (found, items) {
+        (Some(Value::Array(rows)), _) => rows,
+        (Some(document), None) => vec![document],
+        (_, pointer) => anyhow::bail!("the document has no array at {}", pointer.unwrap_or_default()),
+    };
+    Ok(Box::new(rows.into_iter().zip(1..).map(|(value, number)| Ok(Row { number, value }))))
 }
 
 fn poll_rows(bytes: &[u8], format: Format, time: Option<i64>) -> Result<Rows> {
@@ -339,6 +367,19 @@ mod tests {
         let bad = made[1].as_ref().unwrap_err();
         assert_eq!((bad.number, bad.raw.as_deref()), (3, Some("{oops")));
         assert_eq!(made[2].as_ref().unwrap(), &Row { number: 4, value: json!({"a": 2}) });
+    }
+
+    #[test]
+    fn a_json_document_is_its_items_and_one_that_has_none_is_refused() {
+        let options =
+            |items: Option<&str>| ReadOptions { items: items.map(Into::into), ..ReadOptions::new(Format::Json) };
+        assert_eq!(values(read("a.json", b"[1, {\"a\": 2}]", &options(None))), [json!(1), json!({"a": 2})]);
+        let wrapped = br#"{"code": 0, "data": {"list": [1, 2]}}"#;
+        assert_eq!(values(read("a.json", wrapped, &options(Some("/data/list")))), [json!(1), json!(2)]);
+        assert_eq!(values(read("a.json", wrapped, &options(None))).len(), 1);
+        for text in [&br#"{"data": {"list": null}}"#[..], b"<html>", b""] {
+            assert!(rows_of(text.to_vec(), &options(Some("/data/list"))).is_err());
+        }
     }
 
     #[test]

@@ -5,14 +5,16 @@
 use prost::Message;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
+use yiping_event::Datum;
 use yiping_feed::gtfs_rt::{
-    FeedEntity, FeedHeader, FeedMessage, StopTimeEvent, StopTimeUpdate, TripDescriptor, TripUpdate, VehicleDescriptor,
+    FeedEntity, FeedHeader, FeedMessage, Position, StopTimeEvent, StopTimeUpdate, TripDescriptor, TripUpdate,
+    VehicleDescriptor, VehiclePosition,
 };
-use yiping_feed::{Feed, Format, Mapping, ReadOptions, Tally, map_file};
+use yiping_feed::{Feed, Format, Mapping, Means, ReadOptions, Tally, Timetable, map_file};
 
 fn feed(name: &str) -> Feed {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../deploy/cities/examples/{name}.jq"));
-    Feed { name: name.into(), source: "unused".into(), map: Some(Mapping::load(&path).unwrap()) }
+    Feed { name: name.into(), source: "unused".into(), map: Some(Mapping::load(&path).unwrap()), ..Feed::default() }
 }
 
 fn mapped(name: &str, format: Format, file: &Path) -> (Vec<Value>, Tally, Vec<String>) {
@@ -137,4 +139,78 @@ fn the_example_profiles_load_and_state_their_zone() {
         assert_eq!(city.zone.iana_name(), Some(zone));
         assert!(city.contains(lon, lat));
     }
+}
+
+/// The example map for any GTFS-Realtime feed, with a timetable of its own.
+fn with_timetable(folder: &tempfile::TempDir) -> Feed {
+    file(folder, "agency.txt", b"agency_timezone\nAsia/Shanghai\n");
+    file(folder, "trips.txt", b"route_id,service_id,trip_id,direction_id\n12,w,T1,1\n");
+    let times = b"trip_id,arrival_time,departure_time,stop_id,stop_sequence\nT1,07:59:00,08:00:00,S1,1\nT1,24:10:00,24:10:00,S2,2\n";
+    file(folder, "stop_times.txt", times);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/cities/examples/gtfs-rt.jq");
+    let means = Means { timetable: Some(Timetable::load(folder.path()).unwrap()), ..Means::default() };
+    let map = Some(Mapping::load_with(&path, means).unwrap());
+    Feed { name: "buses".into(), source: "town/buses".into(), map, datum: Some(Datum::Gcj02), ..Feed::default() }
+}
+
+#[test]
+fn vehicle_positions_get_route_and_direction_from_the_timetable_in_protobuf_and_in_json() {
+    let folder = tempfile::tempdir().unwrap();
+    let feed = with_timetable(&folder);
+    let vehicle = |id: &str, trip: Option<&str>| FeedEntity {
+        id: id.into(),
+        vehicle: Some(VehiclePosition {
+            trip: trip.map(|trip| TripDescriptor { trip_id: Some(trip.into()), ..Default::default() }),
+            position: Some(Position { latitude: 37.5, longitude: 122.125, speed: Some(10.0), ..Default::default() }),
+            timestamp: Some(1_600_000_090),
+            vehicle: Some(VehicleDescriptor { id: Some(format!("bus {id}")), ..Default::default() }),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let entity = vec![vehicle("1", Some("T1")), vehicle("2", None), vehicle("3", Some("T9"))];
+    let header =
+        FeedHeader { gtfs_realtime_version: "2.0".into(), incrementality: None, timestamp: Some(1_600_000_100) };
+    let message = FeedMessage { header, entity }.encode_to_vec();
+    let json = yiping_feed::gtfs_rt::to_json(&message).unwrap().to_string().into_bytes();
+    for (format, bytes) in [(Format::GtfsRt, message), (Format::GtfsRtJson, json)] {
+        let rows = yiping_feed::rows_of(bytes, &ReadOptions::new(format)).unwrap();
+        let mut outcomes: Vec<_> = rows.map(|row| feed.events(row.unwrap().value)).collect();
+        let unknown = outcomes.remove(2).unwrap_err().to_string();
+        assert!(unknown.contains("no trip \"T9\""), "{unknown}");
+        assert!(outcomes.remove(1).unwrap().is_empty(), "on no duty");
+        let event = outcomes.remove(0).unwrap().remove(0).event;
+        let data = json!({"vehicle_id": "bus 1", "route_id": "12", "direction": 1, "trip_id": "T1", "lon": 122.125,
+                          "lat": 37.5, "speed_kmh": 36.0, "datum": "gcj02"});
+        assert_eq!((&event["data"], &event["time"]), (&data, &json!("2020-09-13T12:28:10Z")));
+        yiping_event::decode(Value::Object(event).to_string().as_bytes()).unwrap();
+    }
+}
+
+#[test]
+fn a_delay_without_a_time_is_that_much_after_the_timetable_and_a_forecast_is_no_event() {
+    let folder = tempfile::tempdir().unwrap();
+    let feed = with_timetable(&folder);
+    let poll = |at: &str, seconds: i64| {
+        let stop = |n: u32, delay: i32| json!({"stop_sequence": n, "departure": {"delay": delay}});
+        let update = json!({
+            "trip": {"trip_id": "T1", "start_date": "20200913"}, "vehicle": {"id": "bus 1"},
+            "stop_time_update": [stop(1, -30), stop(2, 90)],
+        });
+        let at = at.parse::<jiff::Timestamp>().unwrap().as_second() + seconds;
+        let poll = json!({"header": {"timestamp": at}, "entity": [{"id": "e", "trip_update": update}]});
+        let rows = yiping_feed::rows_of(poll.to_string().into_bytes(), &ReadOptions::new(Format::GtfsRtJson)).unwrap();
+        rows.flat_map(|row| feed.events(row.unwrap().value).unwrap()).map(|made| made.event).collect::<Vec<_>>()
+    };
+    let first = poll("2020-09-13T08:30:00+08:00", 0).remove(0);
+    assert_eq!(
+        (&first["time"], &first["data"]["scheduled_time"]),
+        (&json!("2020-09-12T23:59:30Z"), &json!("2020-09-13T08:00:00+08:00"))
+    );
+    assert_eq!((&first["data"]["stop_id"], &first["data"]["event"]), (&json!("S1"), &json!("departed")));
+    // ten past midnight, of the same service day; the first one is told again, and is the same event
+    let later = poll("2020-09-14T00:11:30+08:00", 0);
+    assert_eq!((later.len(), &later[0]["id"]), (2, &first["id"]));
+    assert_eq!(later[1]["time"], "2020-09-13T16:11:30Z");
+    assert_eq!(poll("2020-09-14T00:11:30+08:00", -1).len(), 1, "a second before, it is a forecast");
 }

@@ -21,7 +21,12 @@ fn real_data() -> Option<PathBuf> {
 
 fn mapped(name: &str, format: Format, files: Vec<PathBuf>) -> (Vec<Value>, Tally) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../deploy/cities/examples/{name}.jq"));
-    let feed = Feed { name: name.into(), source: "unused".into(), map: Some(Mapping::load(&path).unwrap()) };
+    let feed = Feed {
+        name: name.into(),
+        source: "unused".into(),
+        map: Some(Mapping::load(&path).unwrap()),
+        ..Feed::default()
+    };
     let input = Input { files, read: ReadOptions::new(format), feed, stream: None, order: format.usual_order() };
     let (mut out, mut faults) = (Vec::new(), Vec::new());
     let tally = write_events(&input, &mut out, &mut |fault| faults.push(fault)).unwrap();

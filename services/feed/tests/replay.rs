@@ -66,7 +66,7 @@ fn line(vehicle: &str, time: &str) -> String {
 fn options(folder: &tempfile::TempDir, lines: &[String], to: &str) -> ReplayOptions {
     let path = folder.path().join("events.ndjson");
     std::fs::write(&path, lines.join("\n")).unwrap();
-    let feed = Feed { name: "f".into(), source: "town/bus".into(), map: None };
+    let feed = Feed { name: "f".into(), source: "town/bus".into(), map: None, ..Feed::default() };
     let read = ReadOptions::new(Format::Ndjson);
     let input = Input { files: vec![path], read, feed, stream: Some(Stream::Bus), order: Order::AsRead };
     ReplayOptions { quiet: true, ..ReplayOptions::new(input, to, "secret") }

@@ -6,14 +6,16 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
+use serde_json::json;
 use yiping_event::{Code, Reject, TimeMs};
-use yiping_feed::{Encoding, Feed, MapError, ReadOptions, rows_of};
+use yiping_feed::{Encoding, Feed, Format, MapError, ReadOptions, UnknownCode, rows_of};
 
 use crate::intake::{self, Judged};
 use crate::judge::{Accepted, Judge};
+use crate::personal;
 use crate::problem::Problem;
 use crate::rejects::{Part, Refusals};
 use crate::server::Gateway;
@@ -22,8 +24,33 @@ use crate::tokens::Token;
 
 /// A department's feed: how its payload is read, and what makes events of the rows.
 pub struct Door {
-    pub feed: Feed,
+    pub feed: Arc<Feed>,
     pub read: ReadOptions,
+    /// Seconds within which the next payload is expected: each one is a sign of life that says so.
+    pub expected_s: Option<u32>,
+}
+
+impl Door {
+    /// How this payload is read: rows that were taken apart elsewhere come one a line, whatever the feed's format is.
+    fn reading(&self, headers: &HeaderMap) -> ReadOptions {
+        let media = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        match media.split(';').next().unwrap_or_default().trim() {
+            "application/x-ndjson" if self.read.format != Format::Ndjson => ReadOptions::new(Format::Ndjson),
+            _ => self.read.clone(),
+        }
+    }
+
+    /// The sign of life that a payload is, also one without news.
+    fn heartbeat(&self, now: TimeMs) -> Option<Vec<u8>> {
+        let (stream, expected_s) = self.feed.stream.zip(self.expected_s)?;
+        let Feed { name, source, .. } = &*self.feed;
+        let data = json!({ "source_name": source, "expected_s": expected_s, "stream": stream });
+        let beat = json!({
+            "specversion": "1.0", "id": format!("payload-{name:.32}-{}", now.0), "source": source,
+            "type": "city.source.heartbeat", "time": now.to_string(), "data": data,
+        });
+        Some(beat.to_string().into_bytes())
+    }
 }
 
 /// A reject knows at most so many ids of its row's other events.
@@ -40,11 +67,12 @@ pub async fn post(
     body: Body,
 ) -> Result<Response, Problem> {
     let door = match gateway.deps.feeds.get(&name) {
-        Some(door) => Ok(door.clone()),
+        Some(door) => Ok((door.reading(&headers), door.clone())),
         None => Err(Problem::new(StatusCode::NOT_FOUND, "there is no such feed; the settings name them: [feeds.NAME]")),
     };
-    let judge =
-        |gateway: &Gateway, door: Arc<Door>, token: &Token, body: &Bytes| gateway.judge_rows(&door, token, body);
+    let judge = |gateway: &Gateway, (read, door): (ReadOptions, Arc<Door>), token: &Token, body: &Bytes| {
+        gateway.judge_rows(&door, &read, token, body)
+    };
     intake::take(gateway, |_| door, judge, query, headers, body).await
 }
 
@@ -56,8 +84,17 @@ struct Sorted {
 }
 
 impl Gateway {
-    fn judge_rows(&self, door: &Door, token: &Token, body: &[u8]) -> Judged {
-        self.judge_rows_at((self.deps.clock)(), door, &door.read, token, body, Part::Body)
+    fn judge_rows(&self, door: &Door, read: &ReadOptions, token: &Token, body: &[u8]) -> Judged {
+        let now = (self.deps.clock)();
+        let mut judged = self.judge_rows_at(now, door, read, token, body, Part::Body);
+        // (a token that may not speak for the feed's source has been told so by its events)
+        if judged.unreadable.is_none()
+            && let Some(Ok(beat)) = door.heartbeat(now).map(|beat| self.judge_of(token, now).judge(&beat))
+        {
+            self.place(beat, &mut judged);
+            judged.accepted_events -= 1;
+        }
+        judged
     }
 
     /// A payload's rows, as they were received at `now`. `part`: what the payload is, should nothing of it be readable.
@@ -82,7 +119,7 @@ impl Gateway {
             Err(_) => return whole(format!("the body is not what this feed sends: {}", read.format.as_str())),
         };
         let judge = self.judge_of(token, now);
-        let mut made = 0;
+        let (mut made, mut changeovers) = (0, 0);
         for row in rows {
             let (index, part, raw, events) = match row {
                 Ok(row) => {
@@ -107,6 +144,7 @@ impl Gateway {
                     continue;
                 }
             };
+            changeovers += events.iter().filter(|mapped| mapped.changeover).count();
             let Sorted { accepted, refused } = sort(&judge, events);
             let ids = if refused.is_empty() { Vec::new() } else { accepted.iter().map(|(id, _)| id.clone()).collect() };
             for (n, (json, reject)) in refused.into_iter().enumerate() {
@@ -122,6 +160,14 @@ impl Gateway {
             for (_, accepted) in accepted {
                 self.place(accepted, &mut judged);
             }
+        }
+        if changeovers > 0 {
+            let feed = &door.feed.name;
+            tracing::warn!(
+                feed,
+                events = changeovers,
+                "local times in an hour that a clock change repeats or leaves out"
+            );
         }
         judged
     }
@@ -192,6 +238,13 @@ fn said(error: &MapError) -> String {
         MapError::Missing(member) => format!("the map gave an event without {member}"),
         MapError::BadTime { member, .. } => format!("the map gave a {member} that is no RFC 3339 time with offset"),
         MapError::NotAnObject(_) => "the map gave something that is no object".to_owned(),
+        MapError::OtherStream { wanted, found } => {
+            format!("the map gave an event of {found}; this feed is of {wanted}")
+        }
+        MapError::UnknownCode(UnknownCode { table, code }) if code.len() <= 40 && personal::find(code).is_none() => {
+            format!("the table {table:?} has no code {code:?}")
+        }
+        MapError::UnknownCode(UnknownCode { table, .. }) => format!("the table {table:?} has no such code"),
         MapError::TooMany => "the map gave too many events".to_owned(),
         MapError::Run(_) | MapError::Read(_) | MapError::Compile(_) => {
             "the map failed on this row; try it with `yiping feed test --map MAP FILE`".to_owned()

@@ -6,24 +6,20 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 use yiping_event::{Stream, TimeMs};
-use yiping_log::{Poll, Record};
+use yiping_log::Record;
 
+use crate::follow::{Batch, follow};
 use crate::intake::Judged;
-use crate::rejects::{Part, Refusals};
 use crate::server::Gateway;
+use crate::split::Form;
 use crate::tokens::Token;
 
 /// The consumer group of all gateways.
 const GROUP: &str = "yiping-gateway-in";
-/// Records judged at once.
-const BATCH: usize = 1_000;
-/// Between two tries of a log that fails.
-const RETRY: Duration = Duration::from_secs(1);
 
 /// The raw topics that are read, each with the permission of whoever writes to it.
 pub type Inlets = BTreeMap<Stream, Arc<Token>>;
@@ -59,58 +55,34 @@ pub fn inlets(sources: impl IntoIterator<Item = (Stream, Vec<String>)>) -> Inlet
 
 /// Reads them until `cancel`.
 pub(crate) async fn run(gateway: Arc<Gateway>, cancel: CancellationToken) -> anyhow::Result<()> {
-    let streams: BTreeMap<&str, Stream> =
-        gateway.deps.inlets.keys().map(|stream| (in_topic(*stream), *stream)).collect();
-    if streams.is_empty() {
+    let inlets: BTreeMap<&str, Arc<Token>> =
+        gateway.deps.inlets.iter().map(|(stream, token)| (in_topic(*stream), token.clone())).collect();
+    if inlets.is_empty() {
         return Ok(());
     }
-    let log = &gateway.deps.log;
-    for topic in streams.keys() {
+    let log = gateway.deps.log.clone();
+    for topic in inlets.keys() {
         log.ensure_topic(topic, gateway.deps.partitions).await.with_context(|| format!("topic {topic}"))?;
     }
-    let topics: Vec<&str> = streams.keys().copied().collect();
-    let mut consumer =
-        log.consumer(GROUP, &topics).await.with_context(|| format!("consuming {}", topics.join(", ")))?;
-    loop {
-        let polled = tokio::select! {
-            () = cancel.cancelled() => break,
-            polled = consumer.poll(BATCH, Duration::from_secs(1)) => polled,
-        };
-        match polled {
-            Ok(Poll::Assigned(places)) => {
-                for (topic, partition) in places {
-                    let from = consumer.committed(&topic, partition).await?.unwrap_or(0);
-                    consumer.seek(&topic, partition, from).await?;
-                }
-            }
-            Ok(Poll::Records { topic, partition, records, .. }) => {
-                let (Some(stream), Some(last)) = (streams.get(topic.as_str()), records.last()) else { continue };
-                let next = last.offset + 1;
-                let records = Arc::new(records);
-                while !pass_on(&gateway, *stream, &records).await {
-                    tokio::select! {
-                        () = cancel.cancelled() => return Ok(consumer.close().await?),
-                        () = tokio::time::sleep(RETRY) => {}
-                    }
-                }
-                consumer.commit(&topic, partition, next).await?;
-            }
-            Ok(Poll::Revoked(_) | Poll::Idle) => {}
-            Err(error) if error.is_retriable() => {
-                tracing::warn!(%error, "the departments' topics can't be read; trying again");
-                tokio::time::sleep(RETRY).await;
-            }
-            Err(error) => return Err(error).context("consuming the departments' topics"),
-        }
-    }
-    Ok(consumer.close().await?)
+    let topics: Vec<&str> = inlets.keys().copied().collect();
+    let take = async |batch: Batch<'_>| match inlets.get(batch.topic) {
+        Some(token) => pass_on(&gateway, token, batch.records).await,
+        None => true,
+    };
+    follow(&*log, GROUP, &topics, take, &cancel).await
 }
 
 /// Whether what the records became is durable.
-async fn pass_on(gateway: &Arc<Gateway>, stream: Stream, records: &Arc<Vec<Record>>) -> bool {
+async fn pass_on(gateway: &Arc<Gateway>, token: &Arc<Token>, records: &Arc<Vec<Record>>) -> bool {
     let judging = {
-        let (gateway, records) = (gateway.clone(), records.clone());
-        tokio::task::spawn_blocking(move || gateway.judge_records(stream, &records))
+        let (gateway, token, records) = (gateway.clone(), token.clone(), records.clone());
+        tokio::task::spawn_blocking(move || {
+            let mut judged = Judged::default();
+            for record in records.iter() {
+                judged.add(gateway.judge_at(TimeMs(record.append_ms), Form::One, &token, &record.payload));
+            }
+            judged
+        })
     };
     let Ok(mut judged) = judging.await else { return false };
     // (why it failed has been logged, and stands in the readiness)
@@ -119,22 +91,4 @@ async fn pass_on(gateway: &Arc<Gateway>, stream: Stream, records: &Arc<Vec<Recor
     }
     gateway.count(&judged);
     true
-}
-
-impl Gateway {
-    fn judge_records(&self, stream: Stream, records: &[Record]) -> Judged {
-        let mut judged = Judged::default();
-        let Some(token) = self.deps.inlets.get(&stream) else { return judged };
-        for record in records {
-            let now = TimeMs(record.append_ms);
-            match self.judge_of(token, now).judge(&record.payload) {
-                Ok(accepted) => self.place(accepted, &mut judged),
-                Err(reject) => {
-                    let refusals = Refusals { time: now, token, seal: &self.deps.seal, feed: None };
-                    judged.rejects.push(refusals.of(0, Part::Event, &record.payload, reject));
-                }
-            }
-        }
-        judged
-    }
 }

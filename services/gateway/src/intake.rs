@@ -42,7 +42,7 @@ pub(crate) struct Admitted<W> {
 #[derive(Default)]
 pub(crate) struct Judged {
     accepted: BTreeMap<Stream, u64>,
-    accepted_events: u64,
+    pub accepted_events: u64,
     records: Vec<NewRecord>,
     pub rejects: Vec<RejectRecord>,
     /// Rejects of before that were sent again and are in.

@@ -72,7 +72,8 @@ impl Judge<'_> {
             // the id may be what was found
             return Err(if personal::find(&event.id).is_some() { reject } else { reject.with_id(event.id) });
         }
-        let dropped_members = dropped(bytes, &json, stamped);
+        let rewritten = matches!(event.data, Data::HotlineOrder(_));
+        let dropped_members = dropped(bytes, &json, stamped, rewritten);
         Ok(Accepted { streams, place, json, dropped_members })
     }
 
@@ -177,13 +178,13 @@ impl Judge<'_> {
 type Members<'a> = BTreeMap<String, &'a RawValue>;
 
 /// How many members of what came in did not go on: unknown attributes, and unknown members of `data`. `stamped`: it came without
-/// `receivedtime`.
-fn dropped(came: &[u8], went: &str, stamped: bool) -> u64 {
+/// `receivedtime`. `rewritten`: it may have gained members of its own.
+fn dropped(came: &[u8], went: &str, stamped: bool, rewritten: bool) -> u64 {
     // Each member that went came with as many quotes as it went with. So where nothing was escaped and no quote is missing, no member
     // is: true of nearly every event, and seen without reading it again.
     let quotes = |text: &[u8]| text.iter().filter(|byte| **byte == b'"').count();
     let stamp = if stamped { quotes(br#","receivedtime":"""#) } else { 0 };
-    if !came.contains(&b'\\') && quotes(came) + stamp == quotes(went.as_bytes()) {
+    if !rewritten && !came.contains(&b'\\') && quotes(came) + stamp == quotes(went.as_bytes()) {
         return 0;
     }
     // Defined by the standard or by us, and left out on purpose.

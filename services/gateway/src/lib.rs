@@ -15,6 +15,7 @@
 //! | `rejects.rs` | what was refused: its record, a token's own list, and [`collect_rejects`] |
 //! | `replay.rs` | `POST /v1/rejects/replay`: what was refused, through the same door again |
 //! | `seal.rs`, `keys.rs` | the seal on what is kept of rejects; keys as files |
+//! | `follow.rs` | topics read on and on, each record at least once |
 //! | `offer.rs` | `GET /v1/streams`: what may be sent |
 //! | `tokens.rs` | the tokens file |
 //! | `meter.rs` | how much a token sends |
@@ -28,6 +29,7 @@ mod cell;
 mod clock;
 mod connections;
 mod feeds;
+mod follow;
 mod inlet;
 mod intake;
 mod judge;
@@ -58,7 +60,5 @@ pub use rejects::{
 pub use replay::{Again, ReplayItem, Replayed};
 pub use seal::{NotOurs, Seal, SealSecret, public_path};
 pub use server::{GatewayDeps, Limits, paths, serve};
-#[doc(hidden)] // for fuzz/
-pub use split::{Form, Item};
 pub use tls::Tls;
 pub use tokens::{NewToken, Refused, Right, Token, TokenError, Tokens, new_token};

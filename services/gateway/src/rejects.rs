@@ -8,15 +8,15 @@ use std::fmt;
 use std::future::Future;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use yiping_event::{Code, Reject, Stream, TimeMs};
-use yiping_log::{Log, NewRecord, Offset, Partition, Poll, Record};
+use yiping_log::{Log, NewRecord, Offset, Partition, Record};
 
+use crate::follow::{Batch, follow};
 use crate::judge::Hint;
 use crate::personal;
 use crate::seal::Seal;
@@ -30,8 +30,6 @@ pub const KEPT_BYTES: usize = 64 << 10;
 const LOOK_BACK: u64 = 5_000;
 /// Records a read.
 const READ: usize = 1_000;
-/// Between two tries of a sink that fails.
-const RETRY: Duration = Duration::from_secs(1);
 
 /// What the kept bytes of a reject are, so that they can go through the same door again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -315,39 +313,13 @@ where
     F: Future<Output = anyhow::Result<()>>,
 {
     log.ensure_topic(REJECTS_TOPIC, 1).await.context("the topic of rejects")?;
-    let mut consumer = log.consumer(group, &[REJECTS_TOPIC]).await.context("consuming the rejects")?;
-    loop {
-        let polled = tokio::select! {
-            () = cancel.cancelled() => break,
-            polled = consumer.poll(1_000, Duration::from_secs(1)) => polled,
-        };
-        match polled {
-            Ok(Poll::Assigned(places)) => {
-                for (topic, partition) in places {
-                    let from = consumer.committed(&topic, partition).await?.unwrap_or(0);
-                    consumer.seek(&topic, partition, from).await?;
-                }
-            }
-            Ok(Poll::Records { topic, partition, records, .. }) => {
-                let seen: Vec<_> = records.iter().filter_map(|record| RejectSeen::of(partition, record)).collect();
-                while let Err(error) = sink(seen.clone()).await {
-                    tracing::warn!(error = format!("{error:#}"), "rejects can't be stored; trying again");
-                    tokio::select! {
-                        () = cancel.cancelled() => return Ok(consumer.close().await?),
-                        () = tokio::time::sleep(RETRY) => {}
-                    }
-                }
-                if let Some(last) = records.last() {
-                    consumer.commit(&topic, partition, last.offset + 1).await?;
-                }
-            }
-            Ok(Poll::Revoked(_) | Poll::Idle) => {}
-            Err(error) if error.is_retriable() => {
-                tracing::warn!(%error, "the rejects can't be read; trying again");
-                tokio::time::sleep(RETRY).await;
-            }
-            Err(error) => return Err(error).context("consuming the rejects"),
+    let take = async |batch: Batch<'_>| {
+        let seen = batch.records.iter().filter_map(|record| RejectSeen::of(batch.partition, record)).collect();
+        let taken = sink(seen).await;
+        if let Err(error) = &taken {
+            tracing::warn!(error = format!("{error:#}"), "rejects can't be stored; trying again");
         }
-    }
-    Ok(consumer.close().await?)
+        taken.is_ok()
+    };
+    follow(&*log, group, &[REJECTS_TOPIC], take, &cancel).await
 }

@@ -1,5 +1,4 @@
-//! One request → the events in it, each with its index. What an event is, is not asked here, and nothing is known of HTTP: fuzz/ calls
-//! it directly.
+//! One request → the events in it, each with its index. What an event is, is not asked here, and nothing is known of HTTP.
 
 use serde_json::value::RawValue;
 use yiping_event::{Code, Reject};

@@ -4,8 +4,10 @@
 //! line by line. This page must not read files or the environment.
 
 mod check;
+mod feeds;
 mod read;
 
+pub use feeds::{Done, Feed, Overlap, Pull};
 pub use read::variable;
 
 use std::collections::BTreeMap;
@@ -41,6 +43,7 @@ pub struct Config {
     pub store: Store,
     /// Departments' own payloads, by the name in `POST /v1/feeds/NAME`.
     pub feeds: BTreeMap<String, Feed>,
+    pub pull: Puller,
 }
 
 /// Where everything that must survive a restart lies, unless a key says otherwise.
@@ -166,26 +169,12 @@ impl Inlets {
     }
 }
 
-/// A department's own payload, which a map makes events of.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// What fetches the feeds that have a `pull`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Feed {
-    /// `ndjson`, `csv`, `gtfs-rt` or `gtfs-rt-json`.
-    pub format: String,
-    /// `utf-8` or `gb18030`.
-    pub encoding: String,
-    /// The jq file; absent: rows are events.
-    pub map: Option<PathBuf>,
-    /// The `source` of events whose map names none; absent: `/feed/NAME`.
-    pub source: Option<String>,
-    /// Names of the columns of a CSV without a header row.
-    pub columns: Option<Vec<String>>,
-}
-
-impl Default for Feed {
-    fn default() -> Self {
-        Self { format: "ndjson".into(), encoding: "utf-8".into(), map: None, source: None, columns: None }
-    }
+pub struct Puller {
+    /// The gateway's address; absent: the one of this process, else `gateway.listen`.
+    pub gateway: Option<String>,
 }
 
 /// Metrics, health and readiness of this process.

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use yiping_runtime::config::{Config, Ticks};
+use yiping_runtime::config::{Config, Overlap, Ticks};
 
 fn env(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
     pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect()
@@ -168,6 +168,53 @@ fn feeds_have_names_of_the_operators_own_and_known_keys() {
     std::fs::write(&path, feed + "colums = [\"a\"]\n[feeds.\"a b\"]\nmap = \"nowhere.jq\"\n").unwrap();
     let faults = Config::load_with(Some(&path), env(&[])).unwrap_err().to_string();
     for told in ["feeds.lots.colums", "columns", "letters, digits", "there is no file nowhere.jq"] {
+        assert!(faults.contains(told), "{told} is not in {faults}");
+    }
+}
+
+#[test]
+fn a_pulled_feed_is_read_from_file_and_environment_and_every_fault_in_it_is_named() {
+    let (dir, path) = file(
+        "[feeds.lots]\nstream = \"parking\"\nzone = \"Asia/Shanghai\"\ndatum = \"gcj02\"\n\
+         pull = { database_url_file = \"URL\", query = \"SELECT 1\", cursor = \"id\", overlap = \"10m\", token_file = \"URL\" }\n\
+         [feeds.lots.tables]\nstatus = \"URL\"\n",
+    );
+    let url = dir.path().join("url");
+    std::fs::write(&url, "").unwrap();
+    let text = std::fs::read_to_string(&path).unwrap().replace("URL", url.to_str().unwrap());
+    std::fs::write(&path, text).unwrap();
+    let config = Config::load_with(Some(&path), env(&[("YIPING_FEEDS__LOTS__PULL__EVERY", "2500ms")])).unwrap();
+    let lots = &config.feeds["lots"];
+    let pull = lots.pull.as_ref().unwrap();
+    assert_eq!((pull.every.as_millis(), pull.overlap), (2_500, Some(Overlap::Time(Duration::from_secs(600)))));
+    assert_eq!((&lots.tables["status"], lots.expected_s()), (&url, Some(3)), "a poll every 2.5 s is expected within 3");
+    let values = Config::load_with(Some(&path), env(&[("YIPING_FEEDS__LOTS__PULL__OVERLAP", "500")])).unwrap();
+    assert_eq!(values.feeds["lots"].pull.as_ref().unwrap().overlap, Some(Overlap::Values(500)));
+
+    let faulty = "[feeds.lots]\nstream = \"trams\"\nzone = \"Mars/Base\"\ndatum = \"bd09\"\nexpected_s = 0\n\
+                  tables = { a = \"nowhere.csv\" }\n\
+                  [feeds.lots.pull]\nurl = \"ftp://x\"\nfolder = \"/nowhere\"\nevery = \"1ms\"\n\
+                  [feeds.open]\npull = { url = \"http://x\", evry = 3 }\n\
+                  [feeds.table]\npull = { database_url_file = \"/nowhere\", query = \"SELECT 1; DROP\" }\n";
+    std::fs::write(&path, faulty).unwrap();
+    let faults = Config::load_with(Some(&path), env(&[])).unwrap_err().to_string();
+    for told in [
+        "\"trams\" is none of bus, parking",
+        "no zone \"Mars/Base\"",
+        "\"bd09\" is none of wgs84",
+        "feeds.lots.expected_s: 0 is outside",
+        "feeds.lots.tables.a: there is no file nowhere.csv",
+        "one of url, database_url_file, folder",
+        "feeds.lots.pull.url: is no http://",
+        "there is no folder /nowhere",
+        "feeds.lots.pull.every: 1ms is outside",
+        "feeds.lots.pull.token_file: a pulled feed has a token",
+        "feeds.open.pull",
+        "evry",
+        "feeds.table.pull: a database has a query, and a cursor",
+        "without a semicolon",
+        "feeds.table.stream: a pulled feed says its stream",
+    ] {
         assert!(faults.contains(told), "{told} is not in {faults}");
     }
 }

@@ -6,8 +6,9 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use anyhow::anyhow;
 use tokio::sync::watch;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 use yiping_event::TimeMs;
 
 use crate::gauges::Gauges;
@@ -25,6 +26,37 @@ pub(crate) const SPARK_SPAN_MS: i64 = 4 * 3600 * 1000;
 const ORDERS_SPAN_MS: i64 = 24 * 3600 * 1000;
 /// `elder` answers from memory; who takes longer is not there.
 const CASES_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Somebody who is asked again and again. Their silence is logged when it begins and when it ends, not at every question.
+struct Line {
+    to: &'static str,
+    /// Since they answer no more.
+    cut: Option<Instant>,
+}
+
+impl Line {
+    const fn new(to: &'static str) -> Self {
+        Self { to, cut: None }
+    }
+
+    fn heard<T>(&mut self, answer: anyhow::Result<T>) -> Option<T> {
+        match answer {
+            Ok(answer) => {
+                if let Some(since) = self.cut.take() {
+                    tracing::info!(to = self.to, silent_s = since.elapsed().as_secs(), "answers the wall again");
+                }
+                Some(answer)
+            }
+            Err(error) => {
+                if self.cut.is_none() {
+                    tracing::warn!(to = self.to, error = format!("{error:#}"), "does not answer the wall; asking on");
+                    self.cut = Some(Instant::now());
+                }
+                None
+            }
+        }
+    }
+}
 
 pub(crate) struct Poller {
     pub source: Arc<dyn Source>,
@@ -67,16 +99,11 @@ impl Poller {
         let Some(cases) = &self.cases else { return std::future::pending().await };
         let mut every = tokio::time::interval(self.options.tick);
         every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut line = Line::new("elder, which tells the open SOS cases");
         loop {
             every.tick().await;
-            let answer = match tokio::time::timeout(CASES_PATIENCE, cases.open()).await {
-                Ok(Ok(open)) => Some(open),
-                Ok(Err(error)) => {
-                    tracing::debug!(error = format!("{error:#}"), "elder does not tell its open cases");
-                    None
-                }
-                Err(_) => None,
-            };
+            let asked = tokio::time::timeout(CASES_PATIENCE, cases.open()).await;
+            let answer = line.heard(asked.unwrap_or_else(|_| Err(anyhow!("no answer within {CASES_PATIENCE:?}"))));
             let Some(answer) = answer else {
                 // From here on the store's answers stand; until there is one, what is shown stays.
                 self.known.send_if_modified(|kept| std::mem::take(&mut kept.sos_live));
@@ -100,14 +127,9 @@ impl Poller {
     /// What Alertmanager has firing. One that does not answer is told as such: silence of an alarm is no all-clear.
     async fn alerts(&self) {
         let Some(alerts) = &self.alerts else { return };
+        let mut line = Line::new("Alertmanager");
         loop {
-            let firing = match alerts.firing().await {
-                Ok(firing) => Some(firing),
-                Err(error) => {
-                    tracing::debug!(error = format!("{error:#}"), "Alertmanager does not answer the wall");
-                    None
-                }
-            };
+            let firing = line.heard(alerts.firing().await);
             self.known.send_if_modified(|kept| {
                 let view = Some(AlertsView { ok: firing.is_some(), firing: firing.unwrap_or_default() });
                 kept.alerts = renewed(Some(view), &kept.alerts);

@@ -123,14 +123,16 @@ impl Judge {
     /// How many breaches are open: by metric, level and severity, for each of which there is a rule.
     #[must_use]
     pub fn open(&self) -> BTreeMap<(&str, &str, &'static str), i64> {
+        let mut beyond: HashMap<(&str, &str), i64> = HashMap::new();
+        for ((rule, level, ..), state) in &self.states {
+            if state.opened.is_some() {
+                *beyond.entry((rule, level)).or_default() += 1;
+            }
+        }
         let mut open = BTreeMap::new();
         for rule in &self.rules.all {
             for level in &rule.threshold.levels {
-                let known = self
-                    .states
-                    .iter()
-                    .filter(|((id, at, ..), state)| *id == rule.id && at == level && state.opened.is_some());
-                let count = i64::try_from(known.count()).unwrap_or(i64::MAX);
+                let count = beyond.get(&(rule.id.as_str(), level.as_str())).copied().unwrap_or(0);
                 *open.entry((rule.metric.as_str(), level.as_str(), rule.threshold.severity.name())).or_insert(0) +=
                     count;
             }

@@ -2,8 +2,7 @@
 
 use std::{
     fs::{File, TryLockError},
-    io::{IsTerminal, Write},
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
     time::Duration,
 };
@@ -15,23 +14,18 @@ use tokio::net::TcpListener;
 use yiping_catalogue::Catalogue;
 use yiping_city::City;
 use yiping_event::Stream;
-use yiping_feed::{Feed, Mapping, ReadOptions};
-use yiping_gateway::{
-    Door, Feeds, GatewayDeps, Inlets, Limits, RejectSeen, Tls, Tokens, collect_rejects, steady_clock,
-};
+use yiping_gateway::{GatewayDeps, Inlets, Limits, RejectSeen, Tls, Tokens, collect_rejects, steady_clock};
 use yiping_log::Log;
+use yiping_pull::{PullDeps, PullMetrics};
 use yiping_runtime::{Admin, Config, Endpoints, Health, Life, Metrics, endpoints::Reader, net::bind};
-use yiping_store::{
-    Batch, PrunePolicy, RejectRow, Store, StoreOptions,
-    embedded::{self, EmbeddedOptions, Server},
-    libchdb,
-};
+use yiping_store::{Batch, PrunePolicy, RejectRow};
 use yiping_wall::{WallDeps, WallOptions};
 use yiping_watch::{DEFAULT_MOST_SERIES, Gauges, Rules, WatchDeps};
 
 use crate::{
     cli::RunArgs,
-    keys,
+    clickhouse::{self, ClickHouse},
+    feeds, keys,
     targets::{Part, parts},
 };
 
@@ -46,6 +40,9 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     let parts = parts(&args.target)?;
     let config = Config::load(args.config.config.as_deref())?;
     config.check()?;
+    if parts == [Part::Pull] && config.feeds.values().all(|feed| feed.pull.is_none()) {
+        bail!("there is nothing to pull: no feed of the settings has a pull ([feeds.NAME.pull])");
+    }
     let mut process = Process::build(config, &parts).await?;
     if process.embedded {
         process.endpoints.write(&process.config.data_dir.0).context("writing endpoints.json")?;
@@ -83,7 +80,8 @@ pub struct Process {
     log: Option<Arc<dyn Log>>,
     /// Held as long as the process lives: an embedded log is one process's.
     _log_lock: Option<File>,
-    clickhouse: ClickHouse,
+    /// None where no part needs it.
+    clickhouse: Option<ClickHouse>,
     /// The open SOS cases, if `elder` runs here.
     cases: yiping_runner::OpenCases,
     /// Whether ClickHouse's schema is up to date.
@@ -102,12 +100,6 @@ impl yiping_wall::Cases for OwnCases {
         };
         Ok(self.0.list().into_iter().map(case).collect())
     }
-}
-
-struct ClickHouse {
-    server: Option<Server>,
-    writer: Store,
-    reader: Store,
 }
 
 struct Listeners {
@@ -134,8 +126,15 @@ impl Process {
         let registry = Registry::new();
         let metrics = Metrics::new(&registry)?;
         let health = Health::default();
-        let clickhouse = clickhouse(&config).await?;
-        let migrated = match migrate(&clickhouse.writer, &catalogue, &city).await {
+        let needs = |what: &str| parts.iter().any(|part| part.needs().contains(&what));
+        let clickhouse = if needs("clickhouse") { Some(clickhouse::open(&config).await?) } else { None };
+        let migrate = async {
+            match &clickhouse {
+                Some(clickhouse) => clickhouse::migrate(&clickhouse.writer, &catalogue, &city).await,
+                None => Ok(()),
+            }
+        };
+        let migrated = match migrate.await {
             Err(error) if error.downcast_ref::<yiping_store::StoreError>().is_some_and(|e| e.is_retriable()) => {
                 // what must not wait for ClickHouse (open SOS cases) starts without it
                 tracing::error!(
@@ -146,9 +145,8 @@ impl Process {
             }
             other => other.map(|()| true)?,
         };
-        let needs_log = parts.iter().any(|part| part.needs().contains(&"log"));
         let mut log_lock = None;
-        let log = if needs_log {
+        let log = if needs("log") {
             let url = config.log_url();
             log_lock = lock_log(&url)?;
             Some(
@@ -166,17 +164,18 @@ impl Process {
                 if config.gateway.tls.cert.is_some() { address.replacen("http:", "https:", 1) } else { address }
             }),
             admin: Some(address(&listeners.admin)?),
-            clickhouse: Some(match &clickhouse.server {
+            clickhouse: clickhouse.as_ref().map(|clickhouse| match &clickhouse.server {
                 Some(server) => server.url(),
                 None => config.clickhouse_url(),
             }),
             token: None,
-            reader: clickhouse.server.as_ref().map(|server| Reader {
+            reader: clickhouse.as_ref().and_then(|clickhouse| clickhouse.server.as_ref()).map(|server| Reader {
                 user: server.reader().user.clone(),
                 password: server.reader().password.clone(),
             }),
         };
-        let embedded = clickhouse.server.is_some() || config.log_url().starts_with("embedded:");
+        let embedded = clickhouse.as_ref().is_some_and(|clickhouse| clickhouse.server.is_some())
+            || log.is_some() && config.log_url().starts_with("embedded:");
         let life = Life::new(health.clone());
         Ok(Process {
             config,
@@ -210,10 +209,10 @@ impl Process {
         let listener = std::mem::replace(&mut self.listeners.admin, TcpListener::bind("127.0.0.1:0").await?);
         self.life.spawn("admin", DRAIN, |cancel| async move { Ok(admin.serve(listener, cancel).await?) });
         if !self.migrated {
-            self.start_migration();
+            self.start_migration()?;
         }
         if parts.iter().any(|part| matches!(part, Part::Domain(_))) {
-            self.start_housekeeping();
+            self.start_housekeeping()?;
         }
         for part in parts {
             match part {
@@ -224,6 +223,7 @@ impl Process {
                 Part::Domain(Stream::Hotline) => self.start_domain::<yiping_hotline::Hotline>(Stream::Hotline)?,
                 Part::Domain(Stream::Elder) => self.start_domain::<yiping_elder::Elder>(Stream::Elder)?,
                 Part::Gateway => self.start_gateway()?,
+                Part::Pull => self.start_pull()?,
             }
         }
         Ok(())
@@ -236,7 +236,7 @@ impl Process {
         let settings = self.config.streams.get(stream.as_str()).context("every stream has settings")?;
         let deps = yiping_runner::Deps {
             log: self.log()?,
-            store: Arc::new(self.clickhouse.writer.clone()),
+            store: Arc::new(self.clickhouse()?.writer.clone()),
             catalogue: Arc::clone(&self.catalogue),
             settings: yiping_runner::settings(settings, &self.city),
             store_config: self.config.store.clone(),
@@ -251,12 +251,12 @@ impl Process {
     }
 
     /// Brings the schema up to date as soon as ClickHouse answers.
-    fn start_migration(&mut self) {
-        let store = self.clickhouse.writer.clone();
+    fn start_migration(&mut self) -> anyhow::Result<()> {
+        let store = self.clickhouse()?.writer.clone();
         let (catalogue, city) = (Arc::clone(&self.catalogue), Arc::clone(&self.city));
         let health = self.health.part("schema");
         self.life.spawn("schema", DRAIN, |cancel| async move {
-            while let Err(error) = migrate(&store, &catalogue, &city).await {
+            while let Err(error) = clickhouse::migrate(&store, &catalogue, &city).await {
                 health.not_ready(format!("{error:#}"));
                 tokio::select! {
                     () = cancel.cancelled() => return Ok(()),
@@ -267,11 +267,12 @@ impl Process {
             cancel.cancelled().await; // a part that ends early would end the process
             Ok(())
         });
+        Ok(())
     }
 
     /// Old checkpoints go: the newest ones stay, and one a day for 35 days (I4).
-    fn start_housekeeping(&mut self) {
-        let store = self.clickhouse.writer.clone();
+    fn start_housekeeping(&mut self) -> anyhow::Result<()> {
+        let store = self.clickhouse()?.writer.clone();
         self.life.spawn("housekeeping", DRAIN, |cancel| async move {
             let mut due = tokio::time::interval(HOUSEKEEPING);
             loop {
@@ -286,6 +287,7 @@ impl Process {
                 }
             }
         });
+        Ok(())
     }
 
     fn start_wall(&mut self, parts: &[Part]) -> anyhow::Result<()> {
@@ -313,7 +315,7 @@ impl Process {
             }
         };
         let deps = WallDeps {
-            source: Arc::new(self.clickhouse.reader.clone()),
+            source: Arc::new(self.clickhouse()?.reader.clone()),
             cases,
             alerts,
             city: Arc::clone(&self.city),
@@ -331,7 +333,7 @@ impl Process {
         let rules = Rules::new(&self.catalogue, &self.city)?;
         let gauges = Gauges::new(&self.registry, &self.catalogue, &self.city, DEFAULT_MOST_SERIES)?;
         let deps = WatchDeps {
-            archive: Arc::new(self.clickhouse.writer.clone()),
+            archive: Arc::new(self.clickhouse()?.writer.clone()),
             catalogue: Arc::clone(&self.catalogue),
             city: Arc::clone(&self.city),
             rules,
@@ -345,7 +347,7 @@ impl Process {
 
     fn start_gateway(&mut self) -> anyhow::Result<()> {
         let log = self.log()?;
-        let store = self.clickhouse.writer.clone();
+        let store = self.clickhouse()?.writer.clone();
         self.life.spawn("rejects", DRAIN, |cancel| async move {
             let stop = cancel.clone();
             let sink = move |seen: Vec<RejectSeen>| {
@@ -362,7 +364,7 @@ impl Process {
             log: self.log()?,
             city: Arc::clone(&self.city),
             tokens: Arc::new(Tokens::open(self.config.tokens_path())?),
-            feeds: feeds(&self.config)?,
+            feeds: feeds::doors(&self.config)?,
             inlets: inlets(&self.config),
             seal: keys::seal(&self.config)?,
             pseudonyms: keys::pseudonyms(&self.config)?,
@@ -377,6 +379,28 @@ impl Process {
         Ok(())
     }
 
+    /// Fetches the feeds that have a `pull`, if there are any.
+    fn start_pull(&mut self) -> anyhow::Result<()> {
+        let feeds = feeds::pulled(&self.config)?;
+        if feeds.is_empty() {
+            return Ok(());
+        }
+        let gateway = self.config.pull.gateway.clone().or_else(|| self.endpoints.gateway.clone());
+        let deps = PullDeps {
+            feeds,
+            gateway: gateway.unwrap_or_else(|| format!("http://{}", self.config.gateway.listen)),
+            folder: self.config.data_dir.0.join("pull"),
+            metrics: PullMetrics::new(&self.registry)?,
+            health: self.health.part("pull"),
+        };
+        self.life.spawn("pull", DRAIN, |cancel| yiping_pull::run(deps, cancel));
+        Ok(())
+    }
+
+    fn clickhouse(&self) -> anyhow::Result<&ClickHouse> {
+        self.clickhouse.as_ref().context("a part that needs ClickHouse was started without one")
+    }
+
     fn log(&self) -> anyhow::Result<Arc<dyn Log>> {
         self.log.clone().context("a part that needs the log was started without one")
     }
@@ -389,7 +413,7 @@ impl Process {
     pub async fn run(self) -> anyhow::Result<()> {
         let Process { life, clickhouse, config, embedded, .. } = self;
         let result = life.run().await;
-        if let Some(server) = clickhouse.server {
+        if let Some(server) = clickhouse.and_then(|clickhouse| clickhouse.server) {
             server.stop().await;
         }
         if embedded {
@@ -421,34 +445,6 @@ fn reject_row(seen: RejectSeen) -> RejectRow {
     }
 }
 
-/// Connects to ClickHouse, or starts the embedded one.
-async fn clickhouse(config: &Config) -> anyhow::Result<ClickHouse> {
-    let url = config.clickhouse_url();
-    let Some(folder) = url.strip_prefix("embedded:") else {
-        let store = connect(config, &url)?;
-        return Ok(ClickHouse { server: None, writer: store.clone(), reader: store });
-    };
-    let clickhouse = &config.clickhouse;
-    let server = start_embedded(folder, clickhouse.http_port, clickhouse.tcp_port)
-        .await
-        .context("starting the embedded ClickHouse")?;
-    let connect = |user: &str, password: &str| Store::connect(&server.url(), user, password, StoreOptions::default());
-    let writer = connect(&server.writer().user, &server.writer().password)?;
-    let reader = connect(&server.reader().user, &server.reader().password)?;
-    Ok(ClickHouse { server: Some(server), writer, reader })
-}
-
-fn connect(config: &Config, url: &str) -> anyhow::Result<Store> {
-    let password = config.clickhouse.password.as_ref().map_or("", yiping_runtime::config::Secret::expose);
-    Ok(Store::connect(url, &config.clickhouse.user, password, StoreOptions::default())?)
-}
-
-async fn start_embedded(folder: &str, http_port: u16, tcp_port: u16) -> anyhow::Result<Server> {
-    let lib = library().await?;
-    let options = EmbeddedOptions { http_port, tcp_port, ..EmbeddedOptions::new(PathBuf::from(folder), lib) };
-    Ok(Server::start(options).await?)
-}
-
 /// Makes an embedded log this process's own: two that share one would share its partitions, and each know half of what is open.
 pub fn lock_log(url: &str) -> anyhow::Result<Option<File>> {
     let Some(folder) = url.strip_prefix("embedded:") else {
@@ -468,89 +464,9 @@ pub fn lock_log(url: &str) -> anyhow::Result<Option<File>> {
     }
 }
 
-/// ClickHouse for a command: the one that is configured; of an embedded one the running system's, or else its own for as long as the
-/// command takes.
-pub async fn clickhouse_beside(config: &Config) -> anyhow::Result<(Option<Server>, Store)> {
-    let url = config.clickhouse_url();
-    let Some(folder) = url.strip_prefix("embedded:") else {
-        return Ok((None, connect(config, &url)?));
-    };
-    if let Ok(Endpoints { clickhouse: Some(running), .. }) = Endpoints::read(&config.data_dir.0) {
-        let writer = embedded::writer_of(Path::new(folder))?;
-        let store = Store::connect(&running, &writer.user, &writer.password, StoreOptions::default())?;
-        if store.ping().await.is_ok() {
-            return Ok((None, store));
-        }
-    }
-    let server = start_embedded(folder, 0, 0).await.context("starting the embedded ClickHouse")?;
-    let store =
-        Store::connect(&server.url(), &server.writer().user, &server.writer().password, StoreOptions::default())?;
-    Ok((Some(server), store))
-}
-
-/// The embedded ClickHouse's library, fetched once; shows how far it is.
-async fn library() -> anyhow::Result<PathBuf> {
-    let terminal = std::io::stderr().is_terminal();
-    let mut shown = String::new();
-    let mut said = std::time::Instant::now();
-    let path = libchdb::ensure(|progress| {
-        let line = progress.to_string();
-        let due = said.elapsed() >= Duration::from_secs(if terminal { 0 } else { 5 });
-        if line != shown && (due || shown.is_empty()) {
-            said = std::time::Instant::now();
-            let end = if terminal { "" } else { "\n" };
-            let start = if terminal { "\r\x1b[K" } else { "" };
-            let _ = write!(std::io::stderr(), "{start}{line}{end}");
-            shown = line;
-        }
-    })
-    .await
-    .context("the embedded ClickHouse's library")?;
-    if terminal && !shown.is_empty() {
-        eprintln!();
-    }
-    Ok(path)
-}
-
-pub async fn migrate(store: &Store, catalogue: &Catalogue, city: &City) -> anyhow::Result<()> {
-    let defs = yiping_runner::defs(catalogue);
-    let constants = yiping_runner::constants(catalogue, city);
-    let sources = yiping_runner::expected_sources(city);
-    let derived = yiping_runner::derived(catalogue);
-    store.migrate(&defs, &derived, &constants, &sources).await.context("bringing ClickHouse's schema up to date")
-}
-
-/// Connects to (or starts) ClickHouse, brings its schema up to date, and lets it go.
-pub async fn migrate_once(config: &Config) -> anyhow::Result<()> {
-    let clickhouse = clickhouse(config).await?;
-    let result = migrate(&clickhouse.writer, &Catalogue::builtin()?, &city(config)?).await;
-    if let Some(server) = clickhouse.server {
-        server.stop().await;
-    }
-    result
-}
-
 /// The departments' own topics that the settings name.
 fn inlets(config: &Config) -> Inlets {
     let stream =
         |(name, inlet): (&str, &yiping_runtime::config::Inlet)| Some((name.parse().ok()?, inlet.sources.clone()));
     yiping_gateway::inlets(config.gateway.inlets.read().filter_map(stream))
-}
-
-/// The departments' own payloads that the settings name, with their maps compiled.
-pub fn feeds(config: &Config) -> anyhow::Result<Feeds> {
-    let door = |(name, feed): (&String, &yiping_runtime::config::Feed)| -> anyhow::Result<(String, Arc<Door>)> {
-        let setting = |key: &str| format!("feeds.{name}.{key}");
-        let map = feed
-            .map
-            .as_deref()
-            .map(|path| Mapping::load(path).with_context(|| format!("{}: {}", setting("map"), path.display())));
-        let format = feed.format.parse().map_err(|error: String| anyhow::anyhow!("{}: {error}", setting("format")))?;
-        let encoding =
-            feed.encoding.parse().map_err(|error: String| anyhow::anyhow!("{}: {error}", setting("encoding")))?;
-        let read = ReadOptions { encoding, columns: feed.columns.clone(), ..ReadOptions::new(format) };
-        let source = feed.source.clone().unwrap_or_else(|| format!("/feed/{name}"));
-        Ok((name.clone(), Arc::new(Door { feed: Feed { name: name.clone(), source, map: map.transpose()? }, read })))
-    };
-    config.feeds.iter().map(door).collect()
 }

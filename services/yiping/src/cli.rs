@@ -1,5 +1,7 @@
 //! The commands and their arguments, as the README's table has them.
 
+mod rejects;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -7,6 +9,10 @@ use yiping_event::{Stream, TimeMs};
 use yiping_runtime::telemetry::LogFormat;
 use yiping_simulator::{Faults, Incident, IncidentKind};
 use yiping_window::Span;
+
+pub use rejects::{
+    KeyCommand, KeyKind, KeyNewArgs, RejectsCommand, RejectsListArgs, RejectsReplayArgs, RejectsShowArgs, RejectsWanted,
+};
 
 /// One screen for the whole city: rolling city metrics that equal a batch job over the complete log.
 #[derive(Debug, Parser)]
@@ -85,22 +91,6 @@ pub enum TokenCommand {
     New(TokenNewArgs),
 }
 
-#[derive(Debug, Subcommand)]
-pub enum KeyCommand {
-    /// Makes a key; one that is there is never written over
-    New(KeyNewArgs),
-}
-
-#[derive(Debug, Subcommand)]
-pub enum RejectsCommand {
-    /// What was refused and is still kept (7 days), oldest first
-    List(RejectsListArgs),
-    /// What was sent, masked; needs the secret key
-    Show(RejectsShowArgs),
-    /// Sends it through the same door again, with the mapping of now; needs the secret key
-    Replay(RejectsReplayArgs),
-}
-
 #[derive(Debug, Args)]
 pub struct DemoArgs {
     /// Where the demo keeps its log and its database; started again on it, it goes on
@@ -168,7 +158,7 @@ pub struct ConfigArgs {
 
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// all, or some of: gateway bus parking hotline elder wall (see `yiping targets`)
+    /// all, or some of: gateway pull bus parking hotline elder wall (see `yiping targets`)
     #[arg(long, required = true, value_delimiter = ',', value_parser = target)]
     pub target: Vec<String>,
     #[command(flatten)]
@@ -207,7 +197,7 @@ pub struct SimulateArgs {
 /// How a department's rows are read.
 #[derive(Debug, Args)]
 pub struct FeedArgs {
-    /// ndjson, csv, gtfs-rt or gtfs-rt-json
+    /// ndjson, json, csv, gtfs-rt or gtfs-rt-json
     #[arg(long, default_value = "ndjson")]
     pub format: yiping_feed::Format,
     /// utf-8 or gb18030
@@ -225,9 +215,9 @@ pub struct FeedArgs {
     /// The `source` of events whose map names none
     #[arg(long)]
     pub source: Option<String>,
-    /// Zone of the time in poll files' names
-    #[arg(long, default_value = "UTC")]
-    pub zone: String,
+    /// Zone of times without an offset, and of the time in poll files' names (UTC when absent)
+    #[arg(long)]
+    pub zone: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -361,6 +351,11 @@ pub struct LogExportArgs {
 pub struct FeedTestArgs {
     #[command(flatten)]
     pub feed: FeedArgs,
+    /// A feed of the settings, [feeds.NAME]: its format, map, code tables and so on instead of the arguments above
+    #[arg(long = "feed", value_name = "NAME", conflicts_with_all = ["map", "columns", "name", "source", "zone"])]
+    pub of_settings: Option<String>,
+    #[command(flatten)]
+    pub config: ConfigArgs,
     pub file: PathBuf,
 }
 
@@ -385,101 +380,6 @@ pub struct TokenNewArgs {
     pub events_per_s: Option<std::num::NonZeroU32>,
     #[command(flatten)]
     pub config: ConfigArgs,
-}
-
-/// What a key is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum KeyKind {
-    /// Replaces what names a device or a stay; one for all gateways of a city
-    Pseudonyms,
-    /// Closes what is kept of rejects (rejects.pub, for the gateway), and opens it (rejects.key)
-    Rejects,
-}
-
-#[derive(Debug, Args)]
-pub struct KeyNewArgs {
-    #[arg(long = "for", value_name = "KIND")]
-    pub kind: KeyKind,
-    /// The secret key's file; in the data folder when absent (pseudonym.key, rejects.key)
-    #[arg(long)]
-    pub out: Option<PathBuf>,
-    #[command(flatten)]
-    pub config: ConfigArgs,
-}
-
-/// Which rejects.
-#[derive(Debug, Args)]
-pub struct RejectsWanted {
-    /// The token's name that sent it
-    #[arg(long)]
-    pub token: Option<String>,
-    /// The event's source, as far as it could be read
-    #[arg(long)]
-    pub source: Option<String>,
-    /// The feed whose payload it was part of
-    #[arg(long)]
-    pub feed: Option<String>,
-    /// The reason, such as bad_feed
-    #[arg(long, value_parser = code)]
-    pub code: Option<yiping_event::Code>,
-    /// Refused at this time or later (RFC 3339, with offset)
-    #[arg(long, value_parser = time)]
-    pub since: Option<TimeMs>,
-    /// Refused before this
-    #[arg(long, value_parser = time)]
-    pub until: Option<TimeMs>,
-}
-
-#[derive(Debug, Args)]
-pub struct RejectsListArgs {
-    #[command(flatten)]
-    pub wanted: RejectsWanted,
-    /// At most so many, the newest
-    #[arg(long, default_value_t = 100)]
-    pub limit: usize,
-    /// As NDJSON
-    #[arg(long)]
-    pub json: bool,
-    #[command(flatten)]
-    pub config: ConfigArgs,
-}
-
-#[derive(Debug, Args)]
-pub struct RejectsShowArgs {
-    /// As `yiping rejects list` has it, such as 0-17
-    pub reject: yiping_gateway::RejectId,
-    /// As it was sent, with whatever stands in it
-    #[arg(long)]
-    pub unmask: bool,
-    /// The secret key; rejects.key in the data folder when absent
-    #[arg(long)]
-    pub key: Option<PathBuf>,
-    #[command(flatten)]
-    pub config: ConfigArgs,
-}
-
-#[derive(Debug, Args)]
-pub struct RejectsReplayArgs {
-    #[command(flatten)]
-    pub wanted: RejectsWanted,
-    /// Only these, such as 0-17
-    #[arg(long, value_delimiter = ',')]
-    pub reject: Vec<yiping_gateway::RejectId>,
-    /// The secret key; rejects.key in the data folder when absent
-    #[arg(long)]
-    pub key: Option<PathBuf>,
-    /// The gateway's address; from the data folder's endpoints.json when absent
-    #[arg(long)]
-    pub to: Option<String>,
-    /// A token with the right replay (better: YIPING_TOKEN); one for an hour is made in the tokens file when absent
-    #[arg(long, env = "YIPING_TOKEN", hide_env_values = true)]
-    pub send_as: Option<String>,
-    #[command(flatten)]
-    pub config: ConfigArgs,
-}
-
-fn code(text: &str) -> Result<yiping_event::Code, String> {
-    text.parse().map_err(|error: yiping_event::UnknownWord| error.to_string())
 }
 
 /// The name of a target; an unknown one lists the valid ones.

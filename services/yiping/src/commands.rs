@@ -18,6 +18,7 @@ use yiping_runtime::Config;
 use crate::{
     assembly,
     cli::{ConfigArgs, TokenNewArgs},
+    clickhouse,
     targets::TARGETS,
 };
 
@@ -43,7 +44,7 @@ pub fn check(args: ConfigArgs) -> anyhow::Result<()> {
     config.check()?;
     let city = assembly::city(&config)?;
     yiping_watch::Rules::new(&yiping_catalogue::Catalogue::builtin()?, &city)?;
-    assembly::feeds(&config)?;
+    crate::feeds::doors(&config)?;
     writeln!(std::io::stdout(), "the configuration is good")?;
     Ok(())
 }
@@ -51,7 +52,7 @@ pub fn check(args: ConfigArgs) -> anyhow::Result<()> {
 pub async fn migrate(args: ConfigArgs) -> anyhow::Result<()> {
     let config = Config::load(args.config.as_deref())?;
     config.check()?;
-    assembly::migrate_once(&config).await
+    clickhouse::migrate_once(&config).await
 }
 
 pub fn token_new(args: TokenNewArgs) -> anyhow::Result<()> {

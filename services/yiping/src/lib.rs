@@ -6,15 +6,19 @@
 //! | `cli.rs` | the commands and their arguments |
 //! | `targets.rs` | the table of targets: what each does and needs |
 //! | `assembly.rs` | a process from its targets: log, store, listeners, parts |
+//! | `clickhouse.rs` | ClickHouse, the one of the settings or the embedded one |
+//! | `feeds.rs` | departments' own payloads: settings made real |
 //! | `keys.rs` | the gateway's keys: read, or made where that does no harm |
 //! | `demo.rs`, `feeder.rs`, `story.rs` | the whole system fed by the synthetic city |
 //! | `commands/` | the commands that do one thing and end |
 
 mod assembly;
 pub mod cli;
+mod clickhouse;
 mod commands;
 mod demo;
 mod feeder;
+mod feeds;
 mod keys;
 pub mod story;
 pub mod targets;

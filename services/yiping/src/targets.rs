@@ -10,6 +10,7 @@ pub enum Part {
     Watch,
     Wall,
     Gateway,
+    Pull,
 }
 
 pub struct Target {
@@ -19,7 +20,7 @@ pub struct Target {
 }
 
 /// Parts in the order in which they start; they stop in the reverse: what lets events in goes first.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     Target {
         name: "all",
         does: "the whole system",
@@ -31,9 +32,11 @@ pub const TARGETS: [Target; 8] = [
             Part::Domain(Stream::Hotline),
             Part::Domain(Stream::Elder),
             Part::Gateway,
+            Part::Pull,
         ],
     },
     Target { name: "gateway", does: "takes events in over HTTP; keeps what it refuses", parts: &[Part::Gateway] },
+    Target { name: "pull", does: "fetches feeds: HTTP, GTFS-Realtime, databases, folders", parts: &[Part::Pull] },
     Target {
         name: "bus",
         does: "positions and stops into punctuality, speed, who is online",
@@ -65,6 +68,7 @@ impl Part {
             Part::Watch => &["clickhouse"],
             Part::Wall => &["clickhouse", "wall.listen"],
             Part::Gateway => &["log", "clickhouse", "gateway.listen"],
+            Part::Pull => &["gateway"],
         }
     }
 }

@@ -150,7 +150,11 @@ async fn a_sender_that_dawdles_over_its_head_is_sent_away_and_one_that_speaks_is
     gateway.log.shut();
     let sent = tokio::spawn(gateway.post(&token, ONE, position("a").to_string()).send());
     gateway.log.arrivals(1).await;
-    tokio::time::sleep(Duration::from_millis(1_200)).await;
+    // meanwhile others have come, rested and been sent away, one after the other
+    for _ in 0..3 {
+        assert_eq!(last_words(&mut gateway.connect().await).await, "");
+    }
+    assert_eq!(gateway.closed("idle"), 5);
     gateway.log.open();
     assert_eq!(sent.await.unwrap().unwrap().status(), 202);
 }

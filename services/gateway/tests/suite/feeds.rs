@@ -83,3 +83,30 @@ async fn what_a_feed_brings_is_judged_like_any_event() {
     let rejects = gateway.records("city.rejects").await;
     assert!(rejects.len() == 2 && gateway.records("city.parking").await.is_empty());
 }
+
+#[tokio::test]
+async fn a_payload_of_a_feed_that_says_what_is_expected_is_a_sign_of_life_also_without_news() {
+    let gateway = Fixture::start().await;
+    let token = gateway.token("parking", &[Stream::Parking]);
+    assert_eq!(send(&gateway, &token, "told", csv(&[])).await, (202, json!({"accepted": 0, "rejected": []})));
+    let beat = gateway.records("city.parking").await.remove(0).2;
+    assert_eq!((&beat["type"], &beat["source"]), (&json!("city.source.heartbeat"), &json!("town/told")));
+    assert_eq!(beat["data"], json!({"source_name": "town/told", "expected_s": 60.0, "stream": "parking"}));
+    // without stream and expectation there is none
+    send(&gateway, &token, "lots", csv(&[])).await;
+    assert_eq!(gateway.records("city.parking").await.len(), 1);
+}
+
+#[tokio::test]
+async fn rows_that_were_taken_apart_elsewhere_come_one_a_line_whatever_the_feeds_format_is() {
+    let gateway = Fixture::start().await;
+    let token = gateway.token("parking", &[Stream::Parking]);
+    let row = |used: &str| {
+        json!({"车场": "东门", "时间": "2026-11-20 10:00:00", "泊位": "120", "占用": used, "状态": "正常"}).to_string()
+    };
+    let url = format!("{}/v1/feeds/lots", gateway.base);
+    let request = gateway.client.post(url).bearer_auth(&token).header("content-type", "application/x-ndjson");
+    let (status, told) = answer(request.body(format!("{}\n{}\n", row("87"), row("?"))).send().await.unwrap()).await;
+    assert_eq!((status, &told["accepted"], &told["rejected"][0]["index"]), (202, &json!(1), &json!(1)), "{told}");
+    assert_eq!(told["rejected"][0]["code"], "bad_feed");
+}

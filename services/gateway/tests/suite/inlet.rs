@@ -52,17 +52,24 @@ async fn what_a_department_writes_is_judged_cleaned_and_passed_on_and_the_rest_i
     plate["data"]["vehicle_id"] = json!("鲁K12345");
     let mut other = call("d");
     other["source"] = json!("/bus/dispatch");
-    let places =
-        gateway.log.append(vec![raw(&named), raw(&foreign), raw(&plate), raw("no JSON"), raw(&other)]).await.unwrap();
+    // deeper than any event, though what holds it would be left behind
+    let deep = position("e").to_string().replacen(
+        "\"data\":{",
+        &format!("\"data\":{{\"x\":{}{},", "[".repeat(70), "]".repeat(70)),
+        1,
+    );
+    let all =
+        [named.to_string(), foreign.to_string(), plate.to_string(), "no JSON".to_owned(), other.to_string(), deep];
+    let places = gateway.log.append(all.into_iter().map(raw).collect()).await.unwrap();
     let events = arrived(&gateway, "city.bus", 1).await;
     assert_eq!((&events[0]["id"], events[0]["data"].get("driver")), (&json!("a"), None));
     let (partition, offset) = places[0];
     let record = gateway.log.read(in_topic(Stream::Bus), partition, offset, 1).await.unwrap().remove(0);
     assert_eq!(events[0]["receivedtime"], TimeMs(record.append_ms).to_string(), "the log time is when it was written");
     let mut codes: Vec<_> =
-        arrived(&gateway, "city.rejects", 4).await.iter().map(|reject| reject["code"].clone()).collect();
+        arrived(&gateway, "city.rejects", 5).await.iter().map(|reject| reject["code"].clone()).collect();
     codes.sort_unstable_by_key(ToString::to_string);
-    assert_eq!(codes, ["bad_json", "personal_data", "wrong_source", "wrong_stream"]);
+    assert_eq!(codes, ["bad_json", "bad_json", "personal_data", "wrong_source", "wrong_stream"]);
     let kept = kept_rejects(&*gateway.log, |_, _| true).await.unwrap();
     assert!(kept.iter().all(|kept| kept.reject.token == "city.in.bus" && kept.reject.part == Part::Event), "{kept:?}");
 }

@@ -164,6 +164,20 @@ async fn i11_what_nobody_knows_is_dropped_at_the_door_and_counted() {
 }
 
 #[tokio::test]
+async fn i11_what_is_dropped_of_an_order_is_counted_also_where_its_place_becomes_a_street() {
+    let gateway = Fixture::start().await;
+    let token = gateway.token("hotline", &[Stream::Hotline]);
+    let mut order = call("o");
+    order["type"] = json!("city.hotline.order");
+    order["data"] =
+        json!({ "order_id": "o", "event": "contacted", "lon": 122.12, "lat": 37.51, "remark": "unknown to the type" });
+    assert_eq!(gateway.send(&token, ONE, order.to_string()).await.0, 202);
+    let kept = gateway.only("city.hotline").await;
+    assert!(kept["data"]["street"].is_string() && kept["data"].get("remark").is_none(), "{kept}");
+    assert_eq!(gateway.metrics.gateway.dropped_members.get(), 1);
+}
+
+#[tokio::test]
 async fn a_token_added_to_or_taken_from_the_file_counts_at_once() {
     let gateway = Fixture::start().await;
     let first = gateway.token("first", &[Stream::Bus]);

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use super::{Config, ConfigErrors, Fault};
 
+mod feeds;
+
 /// The collected faults of one check.
 struct Faults(Vec<Fault>);
 
@@ -128,15 +130,7 @@ impl Config {
             }
         }
         for (name, feed) in &self.feeds {
-            if !name.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c)) {
-                faults.add(
-                    "feeds",
-                    format!("{name:?}: a feed's name has letters, digits, - and _, since it is part of an address"),
-                );
-            }
-            if let Some(map) = feed.map.as_deref().filter(|file| !file.is_file()) {
-                faults.add(format!("feeds.{name}.map"), format!("there is no file {}", map.display()));
-            }
+            feeds::check(name, feed, faults);
         }
         if self.data_dir.0 == Path::new("") || self.data_dir.0.is_file() {
             faults.add("data_dir", format!("{:?} is no folder", self.data_dir.0.display().to_string()));

@@ -130,7 +130,12 @@ fn walk(
                     key,
                 });
             }
-            Some(below) if below.as_dict().is_some() && value.as_dict().is_some() && key != FOREIGN => {
+            // (a table without keys of its own, such as a feed's code tables, is read as a whole)
+            Some(below)
+                if below.as_dict().is_some_and(|keys| !keys.is_empty())
+                    && value.as_dict().is_some()
+                    && key != FOREIGN =>
+            {
                 walk(value, below, &key, given, leaves, faults);
             }
             Some(_) => leaves.push((key, value.clone())),

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use anyhow::Context;
-use yiping_feed::{Fault, Feed, Input, Mapping, ReadOptions, ReplayOptions, map_file};
-use yiping_runtime::Endpoints;
+use yiping_feed::{Fault, Feed, Input, Mapping, Means, ReadOptions, ReplayOptions, map_file};
+use yiping_runtime::{Config, Endpoints};
 
 use super::output;
 use crate::cli::{FeedArgs, FeedTestArgs, ReplayArgs};
@@ -33,7 +33,14 @@ pub async fn replay(args: ReplayArgs) -> anyhow::Result<()> {
 }
 
 pub fn feed_test(args: FeedTestArgs) -> anyhow::Result<()> {
-    let (feed, read) = feed(args.feed)?;
+    let (feed, read) = match &args.of_settings {
+        Some(name) => {
+            let config = Config::load(args.config.config.as_deref())?;
+            let settings = config.feeds.get(name).with_context(|| format!("the settings have no feed {name:?}"))?;
+            crate::feeds::read(name, settings)?
+        }
+        None => feed(args.feed)?,
+    };
     let mut fault = |fault: Fault| eprintln!("{} row {}: {}", fault.file.display(), fault.row, fault.message);
     let mut tally = None;
     output(Path::new("-"), |out| {
@@ -45,8 +52,12 @@ pub fn feed_test(args: FeedTestArgs) -> anyhow::Result<()> {
         for (kind, count) in &tally.events {
             eprintln!("  {kind}: {count}");
         }
+        if tally.changeovers > 0 {
+            let told = "with a local time in an hour that a clock change repeats (taken as the first one) or leaves out (moved on)";
+            eprintln!("events {told}: {}", tally.changeovers);
+        }
         if tally.rows > 0 && tally.failed_rows == tally.rows {
-            anyhow::bail!("no row could be read: is --format right (ndjson, csv, gtfs-rt, gtfs-rt-json)?");
+            anyhow::bail!("no row could be read: is --format right (ndjson, json, csv, gtfs-rt, gtfs-rt-json)?");
         }
     }
     Ok(())
@@ -56,10 +67,17 @@ fn feed(args: FeedArgs) -> anyhow::Result<(Feed, ReadOptions)> {
     let map = args.map.as_deref();
     let named = map.and_then(Path::file_stem).map(|stem| stem.to_string_lossy().into_owned());
     let name = args.name.or(named).unwrap_or_else(|| "replay".to_owned());
+    let zone = args.zone.map(|zone| jiff::tz::TimeZone::get(&zone).with_context(|| format!("the zone {zone}")));
+    let zone = zone.transpose()?;
+    let means = Means { zone: zone.clone(), ..Means::default() };
     let compiled =
-        map.map(|path| Mapping::load(path).with_context(|| format!("the map {}", path.display()))).transpose()?;
+        map.map(|path| Mapping::load_with(path, means).with_context(|| format!("the map {}", path.display())));
     let source = args.source.unwrap_or_else(|| format!("/feed/{name}"));
-    let zone = jiff::tz::TimeZone::get(&args.zone).with_context(|| format!("the zone {}", args.zone))?;
-    let read = ReadOptions { encoding: args.encoding, columns: args.columns, zone, ..ReadOptions::new(args.format) };
-    Ok((Feed { name, source, map: compiled }, read))
+    let read = ReadOptions {
+        encoding: args.encoding,
+        columns: args.columns,
+        zone: zone.clone().unwrap_or(jiff::tz::TimeZone::UTC),
+        ..ReadOptions::new(args.format)
+    };
+    Ok((Feed { name, source, map: compiled.transpose()?, zone, ..Feed::default() }, read))
 }

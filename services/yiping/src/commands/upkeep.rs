@@ -17,6 +17,7 @@ use yiping_store::embedded::Server;
 use crate::{
     assembly,
     cli::{HealArgs, MoveArgs, RebuildArgs},
+    clickhouse,
 };
 
 /// How often stderr says how far it is.
@@ -111,8 +112,8 @@ async fn open_to_read(config: &Config) -> anyhow::Result<Arc<dyn Log>> {
 async fn upkeep(config: &Config, stream: Stream, log: Arc<dyn Log>) -> anyhow::Result<(Option<Server>, Upkeep)> {
     let city = assembly::city(config)?;
     let catalogue = Catalogue::builtin()?;
-    let (server, store) = assembly::clickhouse_beside(config).await?;
-    if let Err(error) = assembly::migrate(&store, &catalogue, &city).await {
+    let (server, store) = clickhouse::beside(config).await?;
+    if let Err(error) = clickhouse::migrate(&store, &catalogue, &city).await {
         stop(server).await;
         return Err(error);
     }

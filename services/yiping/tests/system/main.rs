@@ -14,4 +14,5 @@ mod incidents;
 mod intake;
 mod planted;
 mod published;
+mod pulled;
 mod real;

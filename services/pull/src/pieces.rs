@@ -1,0 +1,105 @@
+//! A payload becomes pieces small enough to send: read and mapped on a thread of its own, one piece ahead of the sending, so that
+//! memory is a payload and two pieces, and a file's size doesn't matter.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use yiping_event::TimeMs;
+use yiping_feed::{Feed, Mapped, ReadOptions, Row, RowError, rows_of};
+
+use crate::seen::{Key, key};
+use crate::source::Payload;
+
+/// A piece is sent in one request: a thousand events, or a mebibyte.
+const MOST_EVENTS: usize = 1_000;
+const MOST_BYTES: usize = 1 << 20;
+
+/// An event, or a row that is none, as it is sent.
+pub struct Line {
+    pub key: Key,
+    pub json: String,
+}
+
+#[derive(Default)]
+pub struct Piece {
+    pub events: Vec<Line>,
+    /// Rows that could not be read or mapped: the gateway keeps them as rejects.
+    pub failed: Vec<Line>,
+    pub rows: u64,
+    /// Events with a local time that a clock change repeats or leaves out.
+    pub changeovers: u64,
+    bytes: usize,
+}
+
+impl Piece {
+    fn is_full(&self) -> bool {
+        self.events.len() + self.failed.len() >= MOST_EVENTS || self.bytes >= MOST_BYTES
+    }
+
+    fn event(&mut self, mapped: Mapped) {
+        self.changeovers += u64::from(mapped.changeover);
+        let text = |member: &str| mapped.event.get(member).and_then(serde_json::Value::as_str).unwrap_or_default();
+        let key = key([text("source"), text("id")]);
+        self.push(key, serde_json::Value::Object(mapped.event).to_string(), true);
+    }
+
+    fn failed(&mut self, row: String) {
+        let key = key(["", &row]);
+        self.push(key, row, false);
+    }
+
+    fn push(&mut self, key: Key, json: String, is_event: bool) {
+        self.bytes += json.len();
+        let lines = if is_event { &mut self.events } else { &mut self.failed };
+        lines.push(Line { key, json });
+    }
+}
+
+/// Hands on a payload piece by piece, until nobody listens any more. Blocks.
+///
+/// # Errors
+/// The payload as a whole is not what the feed sends.
+pub fn cut(
+    feed: &Arc<Feed>,
+    read: &ReadOptions,
+    payload: Payload,
+    polled: TimeMs,
+    pieces: &mpsc::Sender<Piece>,
+) -> anyhow::Result<()> {
+    let rows: Box<dyn Iterator<Item = Result<Row, RowError>>> = match payload {
+        Payload::Bytes(bytes) => rows_of(bytes, read)?,
+        Payload::File(path) => yiping_feed::readers::rows(&path, read, &yiping_feed::readers::BytesRead::default())?,
+        Payload::Rows(rows) => Box::new(rows.into_iter().zip(1..).map(|(value, number)| Ok(Row { number, value }))),
+    };
+    let mut piece = Piece::default();
+    for row in rows {
+        piece.rows += 1;
+        match row {
+            Ok(Row { value, .. }) => {
+                let kept = value.clone();
+                match feed.events_at(value, Some(polled)) {
+                    Ok(events) => {
+                        for mapped in events {
+                            piece.event(mapped);
+                            if piece.is_full() && pieces.blocking_send(std::mem::take(&mut piece)).is_err() {
+                                return Ok(());
+                            }
+                        }
+                    }
+                    Err(_) => piece.failed(kept.to_string()),
+                }
+            }
+            // (a row that is no text any more is told by its number)
+            Err(RowError { number, message, raw }) => {
+                let told = || serde_json::json!({ "unreadable_row": number, "why": message }).to_string();
+                piece.failed(raw.map(|raw| raw.replace('\n', " ")).unwrap_or_else(told));
+            }
+        }
+        if piece.is_full() && pieces.blocking_send(std::mem::take(&mut piece)).is_err() {
+            return Ok(());
+        }
+    }
+    // (an empty last one says that there was a payload)
+    let _ = pieces.blocking_send(piece);
+    Ok(())
+}

@@ -1,0 +1,208 @@
+//! One feed: poll, map, send until all of it is durable, remember that, tell that the source lives, wait.
+//!
+//! Nothing that was fetched is given up while the process lives: a gateway that is away or refuses is asked again, with the
+//! same events, and the source is not asked for more meanwhile. After a crash the source gives the same again, or what is newer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use yiping_event::{Stream, TimeMs};
+use yiping_feed::{Feed, ReadOptions, Verdict};
+use yiping_runtime::PartHandle;
+
+use crate::door::Door;
+use crate::failure::{Failure, Reason};
+use crate::metrics::PullMetrics;
+use crate::pace::Pace;
+use crate::pieces::{Line, Piece, cut};
+use crate::seen::Seen;
+use crate::source::{Fetched, Payload, Source};
+
+pub struct Puller {
+    pub feed: Arc<Feed>,
+    pub read: ReadOptions,
+    pub stream: Stream,
+    /// Seconds within which the source's next sign of life is expected.
+    pub expected_s: u32,
+    pub every: Duration,
+    pub source: Box<dyn Source>,
+    pub door: Box<dyn Door>,
+    pub metrics: PullMetrics,
+    /// Of the part, which all its feeds share: what cuts one off from the gateway cuts off all.
+    pub health: PartHandle,
+    pub seen: Seen,
+    /// Milliseconds since 1970.
+    pub clock: fn() -> i64,
+    /// From 0 to 1.
+    pub chance: fn() -> f64,
+}
+
+/// What is sent: events, or rows that became none.
+#[derive(Clone, Copy)]
+enum What {
+    Events,
+    FailedRows,
+}
+
+impl Puller {
+    /// Pulls until cancelled.
+    pub async fn run(mut self, cancel: CancellationToken) {
+        tokio::select! {
+            () = cancel.cancelled() => {}
+            () = self.pull() => {}
+        }
+    }
+
+    async fn pull(&mut self) {
+        self.metrics.begin(&self.feed.name);
+        let mut pace = Pace::new(self.every);
+        loop {
+            let began = Instant::now();
+            let wait = match self.poll().await {
+                Ok(true) => Duration::ZERO,
+                Ok(false) => pace.after_success(began.elapsed(), (self.chance)()),
+                Err(failure) => self.failed(&mut pace, &failure),
+            };
+            tokio::time::sleep(wait).await;
+            self.metrics.backoff.with_label_values(&[&self.feed.name]).set(0.0);
+        }
+    }
+
+    /// One poll, to its end; whether the next one need not wait.
+    async fn poll(&mut self) -> Result<bool, Failure> {
+        self.metrics.attempts.with_label_values(&[&self.feed.name]).inc();
+        let polled = TimeMs((self.clock)());
+        let more = match self.source.fetch().await? {
+            Fetched::Nothing => false,
+            Fetched::Something { payload, more } => {
+                if let Err(error) = self.deliver(payload, polled).await {
+                    self.source.unreadable().await?;
+                    let message = format!("the payload is not what this feed sends: {error:#}");
+                    return Err(Failure::new(Reason::Unreadable, message));
+                }
+                self.source.taken().await?;
+                more
+            }
+        };
+        self.heartbeat(polled).await;
+        self.metrics.last_success.with_label_values(&[&self.feed.name]).set((self.clock)() as f64 / 1_000.0);
+        Ok(more)
+    }
+
+    /// Sends everything in a payload; when it returns, all of it is durable.
+    ///
+    /// # Errors
+    /// The payload can't be taken apart.
+    async fn deliver(&mut self, payload: Payload, polled: TimeMs) -> anyhow::Result<()> {
+        let (sender, mut pieces) = mpsc::channel(1);
+        let (feed, read) = (Arc::clone(&self.feed), self.read.clone());
+        let cutting = tokio::task::spawn_blocking(move || cut(&feed, &read, payload, polled, &sender));
+        while let Some(piece) = pieces.recv().await {
+            self.send(piece).await;
+        }
+        cutting.await?
+    }
+
+    async fn send(&mut self, piece: Piece) {
+        let Piece { events, failed, rows, changeovers, .. } = piece;
+        let name = self.feed.name.clone();
+        self.metrics.rows.with_label_values(&[&name]).inc_by(rows);
+        if changeovers > 0 {
+            self.metrics.changeovers.with_label_values(&[&name]).inc_by(changeovers);
+        }
+        let all = events.len();
+        let new = self.unseen(events);
+        self.count("repeated", all - new.len());
+        if !new.is_empty() {
+            let verdict = self.insist(What::Events, &new).await;
+            for reject in &verdict.rejected {
+                self.metrics.rejected.with_label_values(&[name.as_str(), &reject.code]).inc();
+            }
+            if let Some(first) = verdict.rejected.first() {
+                let rejected = verdict.rejected.len();
+                tracing::warn!(
+                    feed = name,
+                    rejected,
+                    code = first.code,
+                    first.pointer,
+                    first.message,
+                    "events rejected"
+                );
+            }
+            self.count("rejected", verdict.rejected.len());
+            self.count("accepted", new.len().saturating_sub(verdict.rejected.len()));
+            new.iter().for_each(|line| self.seen.note(line.key));
+        }
+        let failed = self.unseen(failed);
+        if !failed.is_empty() {
+            let verdict = self.insist(What::FailedRows, &failed).await;
+            let first = verdict.rejected.first().map(|reject| reject.message.clone()).unwrap_or_default();
+            tracing::warn!(feed = name, rows = failed.len(), first, "rows that the map can't read");
+            self.metrics.rejected.with_label_values(&[name.as_str(), "bad_feed"]).inc_by(failed.len() as u64);
+            failed.iter().for_each(|line| self.seen.note(line.key));
+        }
+    }
+
+    fn unseen(&mut self, lines: Vec<Line>) -> Vec<Line> {
+        lines.into_iter().filter(|line| !self.seen.has(&line.key)).collect()
+    }
+
+    /// Offers lines until they are taken.
+    async fn insist(&mut self, what: What, lines: &[Line]) -> Verdict {
+        let body = lines.iter().fold(String::new(), |body, line| body + &line.json + "\n");
+        // (the gateway is near, and many wait for it)
+        let mut pace = Pace::new(Duration::from_secs(1));
+        loop {
+            let answer = match what {
+                What::Events => self.door.events(&body).await,
+                What::FailedRows => self.door.rows(&body).await,
+            };
+            match answer {
+                Ok(verdict) => {
+                    self.health.ready();
+                    return verdict;
+                }
+                Err(failure) => {
+                    self.health.not_ready(failure.message.clone());
+                    let wait = self.failed(&mut pace, &failure);
+                    tokio::time::sleep(wait).await;
+                }
+            }
+        }
+    }
+
+    /// "I live": also where nothing is new.
+    async fn heartbeat(&mut self, polled: TimeMs) {
+        let Feed { name, source, .. } = &*self.feed;
+        let data = json!({ "source_name": source, "expected_s": self.expected_s, "stream": self.stream });
+        let beat = json!({
+            "specversion": "1.0", "id": format!("pull-{name:.32}-{}", polled.0), "source": source,
+            "type": "city.source.heartbeat", "time": polled.to_string(), "data": data,
+        });
+        let line = Line { key: Default::default(), json: beat.to_string() };
+        let verdict = self.insist(What::Events, &[line]).await;
+        if let Some(reject) = verdict.rejected.first() {
+            let name = &self.feed.name;
+            tracing::warn!(feed = name, code = reject.code, reject.message, "the heartbeat was rejected");
+        }
+    }
+
+    /// Counts and tells a failure; how long to wait.
+    fn failed(&self, pace: &mut Pace, failure: &Failure) -> Duration {
+        let name = &self.feed.name;
+        let wait = pace.after_failure(failure.retry_after, (self.chance)());
+        self.metrics.failures.with_label_values(&[name.as_str(), failure.reason.as_str()]).inc();
+        self.metrics.backoff.with_label_values(&[name]).set(wait.as_secs_f64());
+        let (reason, wait_s) = (failure.reason.as_str(), wait.as_secs_f64());
+        tracing::warn!(feed = name, reason, wait_s, "{failure}");
+        wait
+    }
+
+    fn count(&self, outcome: &str, events: usize) {
+        self.metrics.events.with_label_values(&[self.feed.name.as_str(), outcome]).inc_by(events as u64);
+    }
+}
