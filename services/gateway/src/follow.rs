@@ -13,19 +13,20 @@ const BATCH: usize = 1_000;
 const RETRY: Duration = Duration::from_secs(1);
 
 /// Records of one partition, in their order.
-pub(crate) struct Batch<'a> {
-    pub topic: &'a str,
+#[derive(Clone)]
+pub(crate) struct Batch {
+    pub topic: Arc<str>,
     pub partition: Partition,
-    pub records: &'a Arc<Vec<Record>>,
+    pub records: Arc<Vec<Record>>,
 }
 
 /// Hands the topics' records to `take`, from where the group left off, until `cancel`. Records that it could not take are handed over
 /// again every second.
-pub(crate) async fn follow(
+pub(crate) async fn follow<F: Future<Output = bool>>(
     log: &dyn Log,
     group: &str,
     topics: &[&str],
-    take: impl AsyncFn(Batch<'_>) -> bool,
+    take: impl Fn(Batch) -> F,
     cancel: &CancellationToken,
 ) -> anyhow::Result<()> {
     let what = || format!("consuming {}", topics.join(", "));
@@ -45,8 +46,8 @@ pub(crate) async fn follow(
             Ok(Poll::Records { topic, partition, records, .. }) => {
                 let Some(last) = records.last() else { continue };
                 let next = last.offset + 1;
-                let records = Arc::new(records);
-                while !take(Batch { topic: &topic, partition, records: &records }).await {
+                let batch = Batch { topic: topic.as_str().into(), partition, records: Arc::new(records) };
+                while !take(batch.clone()).await {
                     tokio::select! {
                         () = cancel.cancelled() => return Ok(consumer.close().await?),
                         () = tokio::time::sleep(RETRY) => {}

@@ -65,17 +65,22 @@ pub(crate) async fn run(gateway: Arc<Gateway>, cancel: CancellationToken) -> any
         log.ensure_topic(topic, gateway.deps.partitions).await.with_context(|| format!("topic {topic}"))?;
     }
     let topics: Vec<&str> = inlets.keys().copied().collect();
-    let take = async |batch: Batch<'_>| match inlets.get(batch.topic) {
-        Some(token) => pass_on(&gateway, token, batch.records).await,
-        None => true,
+    let take = |Batch { topic, records, .. }: Batch| {
+        let (gateway, token) = (gateway.clone(), inlets.get(&*topic).cloned());
+        async move {
+            match token {
+                Some(token) => pass_on(gateway, token, records).await,
+                None => true, // nobody asked for this topic
+            }
+        }
     };
     follow(&*log, GROUP, &topics, take, &cancel).await
 }
 
 /// Whether what the records became is durable.
-async fn pass_on(gateway: &Arc<Gateway>, token: &Arc<Token>, records: &Arc<Vec<Record>>) -> bool {
+async fn pass_on(gateway: Arc<Gateway>, token: Arc<Token>, records: Arc<Vec<Record>>) -> bool {
     let judging = {
-        let (gateway, token, records) = (gateway.clone(), token.clone(), records.clone());
+        let gateway = gateway.clone();
         tokio::task::spawn_blocking(move || {
             let mut judged = Judged::default();
             for record in records.iter() {

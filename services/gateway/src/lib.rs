@@ -60,5 +60,7 @@ pub use rejects::{
 pub use replay::{Again, ReplayItem, Replayed};
 pub use seal::{NotOurs, Seal, SealSecret, public_path};
 pub use server::{GatewayDeps, Limits, paths, serve};
+#[doc(hidden)] // for the corpus of bodies that once were a surprise
+pub use split::{Form, Item};
 pub use tls::Tls;
 pub use tokens::{NewToken, Refused, Right, Token, TokenError, Tokens, new_token};

@@ -313,13 +313,15 @@ where
     F: Future<Output = anyhow::Result<()>>,
 {
     log.ensure_topic(REJECTS_TOPIC, 1).await.context("the topic of rejects")?;
-    let take = async |batch: Batch<'_>| {
-        let seen = batch.records.iter().filter_map(|record| RejectSeen::of(batch.partition, record)).collect();
-        let taken = sink(seen).await;
-        if let Err(error) = &taken {
-            tracing::warn!(error = format!("{error:#}"), "rejects can't be stored; trying again");
+    let take = |Batch { partition, records, .. }: Batch| {
+        let taken = sink(records.iter().filter_map(|record| RejectSeen::of(partition, record)).collect());
+        async move {
+            let taken = taken.await;
+            if let Err(error) = &taken {
+                tracing::warn!(error = format!("{error:#}"), "rejects can't be stored; trying again");
+            }
+            taken.is_ok()
         }
-        taken.is_ok()
     };
     follow(&*log, group, &[REJECTS_TOPIC], take, &cancel).await
 }
