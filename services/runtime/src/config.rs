@@ -84,6 +84,9 @@ pub struct ClickHouse {
     pub user: String,
     pub password: Option<Secret>,
     pub password_file: Option<PathBuf>,
+    /// The cluster, as `remote_servers` of ClickHouse's own settings names it: tables get copies on all its nodes, and the rows of
+    /// windows are spread over its shards. Absent: one server.
+    pub cluster: Option<String>,
 }
 
 /// The operations centre's screen.
@@ -398,6 +401,7 @@ impl Default for ClickHouse {
             user: "yiping_writer".into(),
             password: None,
             password_file: None,
+            cluster: None,
         }
     }
 }

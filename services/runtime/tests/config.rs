@@ -153,6 +153,19 @@ fn a_secret_comes_from_the_environment_or_a_file_and_is_never_shown() {
 }
 
 #[test]
+fn a_cluster_has_a_plain_name_and_is_not_the_embedded_clickhouse() {
+    let faults = |text: &str| {
+        let (_dir, path) = file(text);
+        Config::load_with(Some(&path), env(&[])).unwrap_err().to_string()
+    };
+    assert!(
+        faults("[clickhouse]\ncluster = \"yiping\"\n").contains("clickhouse.cluster: the embedded ClickHouse is none")
+    );
+    let named = faults("[clickhouse]\nurl = \"http://db:8123\"\ncluster = \"a'b\"\n");
+    assert!(named.contains("clickhouse.cluster: \"a'b\" is no name"), "{named}");
+}
+
+#[test]
 fn feeds_have_names_of_the_operators_own_and_known_keys() {
     let dir = tempfile::tempdir().unwrap();
     let map = dir.path().join("lots.jq");

@@ -208,6 +208,7 @@ impl Store {
     }
 
     async fn manifests(&self, stream: &str, partition: u32) -> Result<Vec<Manifest>> {
+        self.catch_up(&["checkpoint_segments", "checkpoint_manifests"]).await?;
         let sql = "SELECT ?fields FROM city.checkpoint_manifests FINAL WHERE stream = ? AND partition = ?
                    ORDER BY generation DESC, offset DESC";
         Ok(self.client().query(sql).bind(stream).bind(partition).fetch_all().await?)

@@ -10,7 +10,7 @@ use std::{
 
 use clickhouse::{Client, Compression};
 
-use crate::{Result, StoreError};
+use crate::{Result, StoreError, cluster};
 
 /// How patient a [`Store`] is.
 #[derive(Debug, Clone)]
@@ -22,6 +22,8 @@ pub struct StoreOptions {
     pub insert_timeout: Duration,
     /// Longest time that ClickHouse may spend on one read.
     pub read_timeout: Duration,
+    /// The cluster (as ClickHouse's `remote_servers` names it) over which everything is spread; None: one server.
+    pub cluster: Option<String>,
 }
 
 impl Default for StoreOptions {
@@ -31,6 +33,7 @@ impl Default for StoreOptions {
             retry_max: Duration::from_secs(10),
             insert_timeout: Duration::from_secs(60),
             read_timeout: Duration::from_secs(10),
+            cluster: None,
         }
     }
 }
@@ -70,8 +73,13 @@ impl Store {
         if parsed.host_str().is_none_or(str::is_empty) {
             return Err(fault("it names no host"));
         }
-        let client =
+        let mut client =
             Client::default().with_url(url).with_user(user).with_password(password).with_compression(Compression::Lz4);
+        if options.cluster.is_some() {
+            for (setting, value) in cluster::INSERT {
+                client = client.with_setting(setting, value);
+            }
+        }
         Ok(Self { inner: Arc::new(Inner { client, options, counters: Counters::default() }) })
     }
 
@@ -82,6 +90,17 @@ impl Store {
             Ok(answer) => Ok(answer.map(drop)?),
             Err(_) => Err(StoreError::ClickHouse(clickhouse::error::Error::TimedOut)),
         }
+    }
+
+    /// On a cluster: waits until this node has all that any node has of these tables. Whoever takes over reads what others wrote.
+    pub(crate) async fn catch_up(&self, tables: &[&str]) -> Result<()> {
+        if self.options().cluster.is_some() {
+            for table in tables {
+                let sync = format!("SYSTEM SYNC REPLICA city.{table} LIGHTWEIGHT");
+                self.client().query(&sync).execute().await?;
+            }
+        }
+        Ok(())
     }
 
     /// Rows acknowledged since the start: `yiping_store_rows_total`.

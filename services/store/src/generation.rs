@@ -5,6 +5,7 @@ use crate::{GenerationRow, Result, Store};
 impl Store {
     /// The generations of a stream, newest first.
     pub async fn generations(&self, stream: &str) -> Result<Vec<GenerationRow>> {
+        self.catch_up(&["generations"]).await?;
         let sql = "SELECT ?fields FROM city.generations FINAL WHERE stream = ? ORDER BY generation DESC";
         Ok(self.client().query(sql).bind(stream).fetch_all().await?)
     }

@@ -7,6 +7,7 @@
 //! | `rows` | what is handed in |
 //! | `client` | the connection |
 //! | `migrate` | tables, views, the catalogue's and the profile's rows |
+//! | `cluster` | the same on a cluster: copies, and the rows of windows spread over shards |
 //! | `write` | a batch, retried until it is on disk |
 //! | `checkpoint` | state and offset as one (I4) |
 //! | `read` | the views, typed |
@@ -15,6 +16,7 @@
 
 mod checkpoint;
 mod client;
+mod cluster;
 pub mod embedded;
 mod error;
 mod generation;

@@ -8,7 +8,7 @@ use clickhouse::{Row, RowOwned, RowRead, RowWrite};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{DerivedDef, ExpectedSource, MetricConstant, MetricDef, Result, Store, StoreError};
+use crate::{DerivedDef, ExpectedSource, MetricConstant, MetricDef, Result, Store, StoreError, cluster};
 
 const FILES: [(&str, &str); 4] = [
     ("001_tables", include_str!("../../../schemas/clickhouse/001_tables.sql")),
@@ -21,7 +21,8 @@ const PUBLISHED: &str = include_str!("../../../schemas/clickhouse/published.sql"
 /// What the files call `@joined`.
 const JOINED: &str = include_str!("../../../schemas/clickhouse/joined.sql");
 
-const RECORD: &str = "CREATE TABLE IF NOT EXISTS city.migrations (name String, checksum String, \
+const RECORD: &str = "CREATE DATABASE IF NOT EXISTS city;
+CREATE TABLE IF NOT EXISTS city.migrations (name String, checksum String, \
      applied_at DateTime64(3, 'UTC') DEFAULT now64(3)) ENGINE = MergeTree ORDER BY (name, applied_at)";
 
 impl Store {
@@ -34,8 +35,9 @@ impl Store {
         constants: &[MetricConstant],
         sources: &[ExpectedSource],
     ) -> Result<()> {
-        self.run("000_record", 1, "CREATE DATABASE IF NOT EXISTS city").await?;
-        self.run("000_record", 2, RECORD).await?;
+        for (number, statement) in statements(RECORD).into_iter().enumerate() {
+            self.run("000_record", number + 1, &statement).await?;
+        }
         let applied: HashMap<String, String> = self
             .client()
             .query("SELECT name, argMax(checksum, applied_at) FROM city.migrations GROUP BY name")
@@ -44,8 +46,7 @@ impl Store {
             .into_iter()
             .collect();
         for (name, text) in FILES {
-            let text =
-                with_derived(text.replace("@published", PUBLISHED).replace("@joined", JOINED.trim_end()), derived);
+            let text = filled(text, derived);
             let checksum = hex::encode(Sha256::digest(&text));
             if applied.get(name) == Some(&checksum) {
                 continue;
@@ -66,8 +67,29 @@ impl Store {
     }
 
     async fn run(&self, name: &'static str, statement: usize, sql: &str) -> Result<()> {
-        let done = self.client().query_raw(sql).execute().await;
-        done.map_err(|source| StoreError::Migration { name, statement, source })
+        for sql in self.spread(sql) {
+            let done = self.client().query_raw(&sql).execute().await;
+            done.map_err(|source| StoreError::Migration { name, statement, source })?;
+        }
+        Ok(())
+    }
+
+    /// A statement as it is run: on a cluster for all its nodes.
+    fn spread(&self, sql: &str) -> Vec<String> {
+        match &self.options().cluster {
+            Some(cluster) => cluster::spread(sql, cluster),
+            None => vec![sql.to_owned()],
+        }
+    }
+
+    /// All statements that [`Store::migrate`] runs on a ClickHouse that is empty, for whoever wants to read them first.
+    pub fn schema(&self, derived: &[DerivedDef]) -> Vec<String> {
+        let files = FILES.iter().map(|(_, text)| filled(text, derived));
+        std::iter::once(RECORD.to_owned())
+            .chain(files)
+            .flat_map(|text| statements(&text))
+            .flat_map(|statement| self.spread(&statement))
+            .collect()
     }
 
     /// Makes a small table say `wanted`: writes the rows that differ, and `gone(row)` for those that are no longer wanted.
@@ -94,6 +116,11 @@ impl Store {
         let changed: Vec<R> = changed.into_iter().map(|row| row.at(version)).collect();
         self.insert(table, &changed.iter().collect::<Vec<_>>()).await
     }
+}
+
+/// A file with what stands in the places of its marks.
+fn filled(text: &str, derived: &[DerivedDef]) -> String {
+    with_derived(text.replace("@published", PUBLISHED).replace("@joined", JOINED.trim_end()), derived)
 }
 
 /// Puts a branch for each derived figure in the place of `@derived(VIEW)`: its rows are counts of rows of that view. A literal name in

@@ -47,7 +47,7 @@ pub enum Command {
     /// Alert rules, alert routes and dashboards for the configured city, with its own limits
     Monitoring(MonitoringArgs),
     /// Brings ClickHouse's schema up to date
-    Migrate(ConfigArgs),
+    Migrate(MigrateArgs),
     /// Reads the configuration and names every fault at once
     Check(ConfigArgs),
     /// Makes closed windows again with the events that came too late for them
@@ -357,6 +357,15 @@ pub struct FeedTestArgs {
     #[command(flatten)]
     pub config: ConfigArgs,
     pub file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct MigrateArgs {
+    /// Only says what an empty ClickHouse would get, as SQL
+    #[arg(long)]
+    pub print: bool,
+    #[command(flatten)]
+    pub config: ConfigArgs,
 }
 
 #[derive(Debug, Args)]

@@ -41,7 +41,8 @@ pub async fn open(config: &Config) -> anyhow::Result<ClickHouse> {
 
 fn connect(config: &Config, url: &str) -> anyhow::Result<Store> {
     let password = config.clickhouse.password.as_ref().map_or("", yiping_runtime::config::Secret::expose);
-    Ok(Store::connect(url, &config.clickhouse.user, password, StoreOptions::default())?)
+    let options = StoreOptions { cluster: config.clickhouse.cluster.clone(), ..StoreOptions::default() };
+    Ok(Store::connect(url, &config.clickhouse.user, password, options)?)
 }
 
 async fn start_embedded(folder: &str, http_port: u16, tcp_port: u16) -> anyhow::Result<Server> {
@@ -100,6 +101,13 @@ pub async fn migrate(store: &Store, catalogue: &Catalogue, city: &City) -> anyho
     let sources = yiping_runner::expected_sources(city);
     let derived = yiping_runner::derived(catalogue);
     store.migrate(&defs, &derived, &constants, &sources).await.context("bringing ClickHouse's schema up to date")
+}
+
+/// The statements that a ClickHouse gets that has nothing yet. It is not asked.
+pub fn schema(config: &Config) -> anyhow::Result<Vec<String>> {
+    // (statements are the same wherever they run, but for the cluster)
+    let store = connect(config, "http://127.0.0.1:8123")?;
+    Ok(store.schema(&yiping_runner::derived(&Catalogue::builtin()?)))
 }
 
 /// Connects to (or starts) ClickHouse, brings its schema up to date, and lets it go.

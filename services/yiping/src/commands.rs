@@ -17,7 +17,7 @@ use yiping_runtime::Config;
 
 use crate::{
     assembly,
-    cli::{ConfigArgs, TokenNewArgs},
+    cli::{ConfigArgs, MigrateArgs, TokenNewArgs},
     clickhouse,
     targets::TARGETS,
 };
@@ -49,10 +49,17 @@ pub fn check(args: ConfigArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-pub async fn migrate(args: ConfigArgs) -> anyhow::Result<()> {
-    let config = Config::load(args.config.as_deref())?;
+pub async fn migrate(args: MigrateArgs) -> anyhow::Result<()> {
+    let config = Config::load(args.config.config.as_deref())?;
     config.check()?;
-    clickhouse::migrate_once(&config).await
+    if !args.print {
+        return clickhouse::migrate_once(&config).await;
+    }
+    let mut out = std::io::stdout().lock();
+    for statement in clickhouse::schema(&config)? {
+        writeln!(out, "{statement};\n")?;
+    }
+    Ok(())
 }
 
 pub fn token_new(args: TokenNewArgs) -> anyhow::Result<()> {

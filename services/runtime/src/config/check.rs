@@ -76,6 +76,18 @@ impl Config {
             Some(("http" | "https", rest)) if rest.len() > 2 && rest.starts_with("//") => {}
             _ => faults.add("clickhouse.url", format!("{clickhouse:?} is neither embedded:DIR nor http://host:port")),
         }
+        if let Some(cluster) = &self.clickhouse.cluster {
+            let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+            if cluster.is_empty() || !cluster.chars().all(plain) {
+                faults.add("clickhouse.cluster", format!("{cluster:?} is no name of letters, digits, _ and -"));
+            }
+            if clickhouse.starts_with("embedded:") {
+                faults.add(
+                    "clickhouse.cluster",
+                    "the embedded ClickHouse is none: clickhouse.url names a node of the cluster",
+                );
+            }
+        }
     }
 
     fn check_ranges(&self, faults: &mut Faults) {

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "the tests' own helpers, which clippy doesn't take for tests")]
 
 mod checkpoints;
+mod cluster;
 mod latest;
 mod live;
 mod merging;

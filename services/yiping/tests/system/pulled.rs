@@ -215,13 +215,12 @@ fn i10_of_twelve_operators_the_dead_one_is_named_and_the_others_are_fresh() {
         assert!(message.contains("channels") && message.contains("99"), "{message}");
         Some(())
     });
-    let paid: BTreeSet<(String, String)> = events(&system)
-        .into_iter()
-        .filter(|event| event["type"] == "city.parking.payment")
-        .map(|event| (event["data"]["session_id"].to_string(), event["data"]["channel"].to_string()))
-        .collect();
-    let pair = |session: &str, channel: &str| (format!("{session:?}"), format!("{channel:?}"));
-    assert_eq!(paid, BTreeSet::from([pair("A1", "wechat"), pair("A3", "alipay")]));
+    let payments: Vec<Value> =
+        events(&system).into_iter().filter(|event| event["type"] == "city.parking.payment").collect();
+    let channels: BTreeSet<&str> = payments.iter().filter_map(|event| event["data"]["channel"].as_str()).collect();
+    assert_eq!((payments.len(), channels), (2, BTreeSet::from(["alipay", "wechat"])), "{payments:?}");
+    // (the stays' numbers are pseudonyms by now)
+    assert!(payments.iter().all(|event| !event["data"]["session_id"].to_string().contains('A')), "{payments:?}");
 }
 
 /// Everything in the stream's log.
