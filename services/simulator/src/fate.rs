@@ -13,6 +13,8 @@ pub(crate) enum Manner {
     Retried,
     /// Never late: it says "now" or nothing.
     Presence,
+    /// As `Ordinary`; what would have been received before the run starts opens it.
+    Carried,
     /// Kept on board while out of coverage, and sent with many others at this instant (ms).
     Stored(i64),
 }
@@ -68,8 +70,12 @@ impl Fate {
         let spread = mix(luck);
         fate.receive = match manner {
             Manner::Stored(until) => until + below(spread, 2_000),
-            Manner::Ordinary if part < 1_000 => time + HOUR_MS + below(spread, STORED_MAX_MS - HOUR_MS),
-            Manner::Ordinary | Manner::Retried if part < 11_000 => time + 5_000 + below(spread, 55_000),
+            Manner::Ordinary | Manner::Carried if part < 1_000 => {
+                time + HOUR_MS + below(spread, STORED_MAX_MS - HOUR_MS)
+            }
+            Manner::Ordinary | Manner::Carried | Manner::Retried if part < 11_000 => {
+                time + 5_000 + below(spread, 55_000)
+            }
             _ => time + swift(4_000),
         };
         let copies = below(mix(spread), 1_000_000);

@@ -36,6 +36,8 @@ pub(crate) struct Hotline {
     working_days: yiping_city::Calendar,
     zone: TimeZone,
     outage: Outage,
+    /// When the run starts, if it opens with orders of before.
+    opening: Option<i64>,
     planned: Planned,
     agenda: Agenda<Word>,
 }
@@ -93,6 +95,8 @@ struct Word {
     number: u64,
     place: u16,
     topic: u16,
+    /// Whether it is still on a desk when the run starts.
+    carried: bool,
     what: What,
 }
 
@@ -143,6 +147,7 @@ impl Hotline {
             working_days: city.calendar.clone(),
             zone: city.zone.clone(),
             outage,
+            opening: options.opening.then_some(options.start.ms()),
             planned,
             agenda: Agenda::new(),
         }
@@ -154,7 +159,8 @@ impl Hotline {
         let mut draws = Draws::new(self.seed, For::Calls, 0, day);
         let count = scaled(self.calls, draws.between(0.93, 1.07));
         let mut add = |number: u64, place: u16, topic: u16, steps: Steps| {
-            words.extend(steps.into_iter().map(|(at, what)| (at, Word { number, place, topic, what })));
+            let carried = self.opening.is_some_and(|start| is_open(&steps, start));
+            words.extend(steps.into_iter().map(|(at, what)| (at, Word { number, place, topic, carried, what })));
         };
         for nth in 0..count {
             let number = day.unsigned_abs() * 100_000 + nth;
@@ -198,7 +204,9 @@ impl Hotline {
             What::Callback { .. } => ("city.hotline.callback", For::Orders, 99),
         };
         let identity = identity(self.seed, purpose, word.number, rank);
-        out.say(&Said { voice: &self.voice, kind, time: at, identity, manner: Manner::Ordinary }, |data, _| {
+        let is_order = matches!(word.what, What::Order { .. });
+        let manner = if word.carried && is_order { Manner::Carried } else { Manner::Ordinary };
+        out.say(&Said { voice: &self.voice, kind, time: at, identity, manner }, |data, _| {
             let street = self.places.street(word.place);
             match word.what {
                 What::Call { event, wait_ms, talk, .. } => {
@@ -251,6 +259,19 @@ impl Hotline {
             }
         });
     }
+}
+
+/// Whether an order is on a desk, or will be asked after, at `start`: it was created before, and something happens to it or it falls
+/// due after. What was answered on the phone is neither.
+fn is_open(steps: &Steps, start: i64) -> bool {
+    let orders = || {
+        steps.iter().filter_map(|(at, what)| match what {
+            What::Order { event, due, direct: false, .. } => Some((*at, *event, *due)),
+            _ => None,
+        })
+    };
+    let created = orders().any(|(at, event, _)| event == "created" && at < start);
+    created && orders().any(|(at, _, due)| at >= start || due.is_some_and(|due| due >= start))
 }
 
 /// A place within some 300 m of the street's centre, for seven orders of ten: four from a consumer map, two from a

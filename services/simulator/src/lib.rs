@@ -104,6 +104,9 @@ pub struct Options {
     pub faults: Faults,
     /// What goes wrong on purpose; none of them is needed for a city that looks like one.
     pub incidents: Vec<Incident>,
+    /// Whether the run also tells what was on the desks when it began: the work orders of before that are open or not yet due, step by
+    /// step, all received at once, half a day after the start.
+    pub opening: bool,
 }
 
 impl Options {
@@ -118,6 +121,7 @@ impl Options {
             scale: 1.0,
             faults: Faults::None,
             incidents: Vec::new(),
+            opening: false,
         }
     }
 }

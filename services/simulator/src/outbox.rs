@@ -7,7 +7,7 @@ use std::fmt::Write;
 use yiping_city::City;
 use yiping_event::{Stream, TimeMs};
 
-use crate::agenda::MINUTE_MS;
+use crate::agenda::{HOUR_MS, MINUTE_MS};
 use crate::draws::{For, below, mix};
 use crate::fate::{Fate, Manner, Spells, longest_delay_ms};
 use crate::incident::{IncidentKind, Span, spans};
@@ -45,6 +45,10 @@ impl Voice {
 /// About one platform a day falls silent for some minutes.
 const SOURCE_SPELLS: Spells =
     Spells { purpose: For::SourceSpell, per_10_000_hours: 50, shortest_ms: 4 * MINUTE_MS, longest_ms: 8 * MINUTE_MS };
+
+/// What a run opens with is received so long after its start: by then every partition of a topic has been told the time by events
+/// of today. Whoever began with an order of weeks ago would begin weeks ago.
+const OPENING_MS: i64 = 12 * HOUR_MS;
 
 /// The envelope of something said.
 pub(crate) struct Said<'a> {
@@ -86,7 +90,10 @@ impl Outbox {
     /// Says it, unless it is received before the run starts or after it ends. `data` writes the members of `data`; its
     /// second argument is [`Fate::mischief`].
     pub(crate) fn say(&mut self, said: &Said<'_>, data: impl FnOnce(&mut Members<'_>, u32)) {
-        if said.time + longest_delay_ms(self.faults) < self.start || self.end.is_some_and(|end| said.time >= end) {
+        let carried = said.manner == Manner::Carried;
+        if !carried && said.time + longest_delay_ms(self.faults) < self.start
+            || self.end.is_some_and(|end| said.time >= end)
+        {
             return;
         }
         let silent =
@@ -94,7 +101,11 @@ impl Outbox {
         if silent {
             return;
         }
-        let fate = Fate::of(said.identity, said.time, said.manner, self.faults);
+        let mut fate = Fate::of(said.identity, said.time, said.manner, self.faults);
+        if carried && fate.receive < self.start {
+            // a list, handed over at once
+            fate = Fate { receive: self.start + OPENING_MS, twice: false, again: None, ..fate };
+        }
         let cut_off =
             |at: i64| self.dead.iter().any(|(source, span)| span.contains(&at) && *source == said.voice.source);
         let shown =

@@ -15,6 +15,7 @@ pub fn simulate(args: SimulateArgs) -> anyhow::Result<()> {
         scale: args.scale,
         faults: args.faults,
         incidents: args.incident.iter().map(|incident| incident.after(args.start)).collect(),
+        opening: args.opening,
     };
     output(&args.out, |out| {
         write(Simulator::new(&city, &options), &mut &mut *out)?;
