@@ -43,6 +43,8 @@ pub struct Input {
     /// Only events of this stream leave; types that belong to no stream (`city.tick`, unknown ones) always do.
     pub stream: Option<Stream>,
     pub order: Order,
+    /// What a map finds in `$polled`: a recorded payload was polled at no time.
+    pub polled: Option<TimeMs>,
 }
 
 /// One thing to send.
@@ -183,7 +185,7 @@ impl Input {
     fn outcome(&self, row: Result<Row, RowError>) -> Result<Vec<Mapped>, RowError> {
         let Row { number, value } = row?;
         let kept = self.feed.map.is_none().then(|| value.clone());
-        self.feed.events(value).map_err(|e| RowError {
+        self.feed.events_at(value, self.polled).map_err(|e| RowError {
             number,
             message: e.to_string(),
             raw: kept.map(|value| value.to_string()),
@@ -211,16 +213,21 @@ pub fn write_events(input: &Input, out: &mut dyn Write, fault: &mut dyn FnMut(Fa
     Ok(tally)
 }
 
-/// Offline: one file through a map, written as NDJSON.
+/// Offline: one file through a map as if it were polled at `polled`, written as NDJSON.
 pub fn map_file(
     feed: Feed,
     read: ReadOptions,
     file: &Path,
+    polled: TimeMs,
     out: &mut dyn Write,
     fault: &mut dyn FnMut(Fault),
 ) -> Result<Tally> {
     let order = read.format.usual_order();
-    write_events(&Input { files: vec![file.to_owned()], read, feed, stream: None, order }, out, fault)
+    write_events(
+        &Input { files: vec![file.to_owned()], read, feed, stream: None, order, polled: Some(polled) },
+        out,
+        fault,
+    )
 }
 
 #[cfg(test)]
@@ -244,7 +251,7 @@ mod tests {
             ..Feed::default()
         };
         let read = ReadOptions::new(Format::Ndjson);
-        let input = Input { files: vec![path], read, feed, stream, order };
+        let input = Input { files: vec![path], read, feed, stream, order, polled: None };
         let (mut out, mut faults) = (Vec::new(), Vec::new());
         let tally = write_events(&input, &mut out, &mut |fault| faults.push(fault)).unwrap();
         (String::from_utf8(out).unwrap().lines().map(Into::into).collect(), tally, faults)

@@ -19,8 +19,10 @@ fn feed(name: &str) -> Feed {
 
 fn mapped(name: &str, format: Format, file: &Path) -> (Vec<Value>, Tally, Vec<String>) {
     let (mut out, mut faults) = (Vec::new(), Vec::new());
-    let tally =
-        map_file(feed(name), ReadOptions::new(format), file, &mut out, &mut |f| faults.push(f.message)).unwrap();
+    let tally = map_file(feed(name), ReadOptions::new(format), file, yiping_event::TimeMs(0), &mut out, &mut |f| {
+        faults.push(f.message)
+    })
+    .unwrap();
     let lines = String::from_utf8(out).unwrap();
     for line in lines.lines() {
         yiping_event::decode(line.as_bytes()).unwrap();

@@ -27,7 +27,8 @@ fn mapped(name: &str, format: Format, files: Vec<PathBuf>) -> (Vec<Value>, Tally
         map: Some(Mapping::load(&path).unwrap()),
         ..Feed::default()
     };
-    let input = Input { files, read: ReadOptions::new(format), feed, stream: None, order: format.usual_order() };
+    let input =
+        Input { files, read: ReadOptions::new(format), feed, stream: None, order: format.usual_order(), polled: None };
     let (mut out, mut faults) = (Vec::new(), Vec::new());
     let tally = write_events(&input, &mut out, &mut |fault| faults.push(fault)).unwrap();
     assert!(faults.is_empty(), "{faults:?}");

@@ -231,6 +231,7 @@ async fn server(role: &str) {
             tokens: Arc::new(Tokens::open(&tokens).unwrap()),
             feeds: Feeds::new(),
             inlets: Inlets::new(),
+            lateness: Stream::ALL.map(|stream| (stream, 3_600_000)).into(),
             seal: Seal::to(SealSecret::new().unwrap().public()).unwrap(),
             pseudonyms: None,
             clock: steady_clock(),

@@ -17,7 +17,7 @@ use yiping_log::NewRecord;
 use yiping_runtime::metrics::Outcome;
 
 use crate::body::{self, Encoding};
-use crate::judge::{Accepted, Judge, Place};
+use crate::judge::{Accepted, Judge, Place, Timing};
 use crate::problem::Problem;
 use crate::rejects::{Mark, Part, Refusals, RejectRecord};
 use crate::room::Place as Room;
@@ -43,6 +43,9 @@ pub(crate) struct Admitted<W> {
 pub(crate) struct Judged {
     accepted: BTreeMap<Stream, u64>,
     pub accepted_events: u64,
+    /// Of the accepted ones: too late to be counted, and set aside as of times to come.
+    late: u64,
+    ahead: u64,
     records: Vec<NewRecord>,
     pub rejects: Vec<RejectRecord>,
     /// Rejects of before that were sent again and are in.
@@ -157,12 +160,20 @@ impl Gateway {
 
     /// What a token's events are judged by that were received at `now`.
     pub(crate) fn judge_of<'a>(&'a self, token: &'a Token, now: TimeMs) -> Judge<'a> {
-        Judge { city: &self.deps.city, pseudonyms: self.deps.pseudonyms.as_ref(), token, now }
+        Judge {
+            city: &self.deps.city,
+            pseudonyms: self.deps.pseudonyms.as_ref(),
+            token,
+            now,
+            lateness: &self.deps.lateness,
+        }
     }
 
     /// Turns an accepted event into the records that it becomes.
     pub(crate) fn place(&self, accepted: Accepted, judged: &mut Judged) {
-        let Accepted { streams, place, json, dropped_members } = accepted;
+        let Accepted { streams, place, json, timing, dropped_members } = accepted;
+        judged.late += u64::from(timing == Timing::Late);
+        judged.ahead += u64::from(timing == Timing::Ahead);
         judged.dropped_members += dropped_members;
         judged.accepted_events += 1;
         let payload = Bytes::from(json);
@@ -246,7 +257,10 @@ impl Judged {
 
     /// Adds what another part of the same request became.
     pub fn add(&mut self, other: Judged) {
-        let Judged { accepted, accepted_events, records, rejects, marks, dropped_members, unreadable: _ } = other;
+        let Judged { accepted, accepted_events, late, ahead, records, rejects, marks, dropped_members, unreadable: _ } =
+            other;
+        self.late += late;
+        self.ahead += ahead;
         for (stream, count) in accepted {
             *self.accepted.entry(stream).or_default() += count;
         }
@@ -270,7 +284,13 @@ impl Judged {
         if accepted > 0 || rejected.is_empty() {
             // 202 says durable, which a dry run is not.
             let status = if dry_run { StatusCode::OK } else { StatusCode::ACCEPTED };
-            return (status, Json(json!({ "accepted": accepted, "rejected": rejected }))).into_response();
+            let mut answer = json!({ "accepted": accepted, "rejected": rejected });
+            for (name, count) in [("late", self.late), ("ahead", self.ahead)] {
+                if count > 0 {
+                    answer[name] = count.into();
+                }
+            }
+            return (status, Json(answer)).into_response();
         }
         let all = |codes: &[Code]| self.rejects.iter().all(|reject| codes.contains(&reject.code));
         let (status, detail) = match &self.unreadable {

@@ -24,6 +24,22 @@ pub struct Judge<'a> {
     pub pseudonyms: Option<&'a Pseudonyms>,
     pub token: &'a Token,
     pub now: TimeMs,
+    pub lateness: &'a Lateness,
+}
+
+/// How late the events of each stream may be, in ms; a stream without one is never late.
+pub type Lateness = BTreeMap<Stream, i64>;
+
+/// The services set aside what happened later than this after it was received.
+const AHEAD_MS: i64 = 60_000;
+
+/// Whether an event comes in time to be counted, as far as its receipt tells. It is taken either way: what became of it is the
+/// services' to say, whose time is the log's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Timing {
+    InTime,
+    Late,
+    Ahead,
 }
 
 /// An event that goes into the log.
@@ -32,6 +48,7 @@ pub struct Accepted {
     pub streams: Vec<Stream>,
     pub place: Place,
     pub json: String,
+    pub timing: Timing,
     /// Members and attributes that nobody knows, left behind.
     pub dropped_members: u64,
 }
@@ -74,7 +91,19 @@ impl Judge<'_> {
         }
         let rewritten = matches!(event.data, Data::HotlineOrder(_));
         let dropped_members = dropped(bytes, &json, stamped, rewritten);
-        Ok(Accepted { streams, place, json, dropped_members })
+        let timing = self.timing(&event, &streams);
+        Ok(Accepted { streams, place, json, timing, dropped_members })
+    }
+
+    fn timing(&self, event: &Event<'_>, streams: &[Stream]) -> Timing {
+        let after = event.time.0.saturating_sub(event.received.unwrap_or(self.now).0);
+        let lateness = streams.first().and_then(|stream| self.lateness.get(stream));
+        match event.data {
+            Data::Tick(_) | Data::SourceHeartbeat(_) => Timing::InTime,
+            _ if after > AHEAD_MS => Timing::Ahead,
+            _ if lateness.is_some_and(|lateness| after < -lateness) => Timing::Late,
+            _ => Timing::InTime,
+        }
     }
 
     /// The streams that the event goes to, if the token may send it there.

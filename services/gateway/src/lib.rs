@@ -51,6 +51,7 @@ mod tokens;
 pub use clock::{Clock, steady_clock};
 pub use feeds::{Door, Feeds};
 pub use inlet::{Inlets, in_topic, inlets};
+pub use judge::Lateness;
 pub use keys::KeyError;
 pub use personal::{legible, masked};
 pub use pseudonym::Pseudonyms;

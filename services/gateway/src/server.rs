@@ -25,6 +25,7 @@ use crate::connections::{self, Bounds};
 use crate::feeds::{self, Feeds};
 use crate::inlet::{self, Inlets};
 use crate::intake;
+use crate::judge::Lateness;
 use crate::meter::Meters;
 use crate::offer::Offer;
 use crate::problem::{Problem, Reason};
@@ -48,6 +49,8 @@ pub struct GatewayDeps {
     pub feeds: Feeds,
     /// Departments' own topics; none: nothing is read but what comes over HTTP.
     pub inlets: Inlets,
+    /// How late the events of each stream may be: the answers tell what came later.
+    pub lateness: Lateness,
     /// Closes what is kept of rejects.
     pub seal: Seal,
     /// Absent: events that need a pseudonym are refused.

@@ -8,7 +8,8 @@ use crate::entity::lot::{Lot, Space};
 /// A row for the lot (key `lot`), and one for each floor that is known (key `lot/floor`); floors that were known `before` and aren't
 /// any more are gone.
 pub fn rows(key: KeyId, lot: &Lot, before: &[KeyId], time: TimeMs, context: &mut Context<'_>) {
-    if !context.tells_live() {
+    // (of a lot that never said how many spaces it has, nothing could be shown: neither free nor full)
+    if !context.tells_live() || !lot.is_stated() {
         return;
     }
     let time = lot.heard().unwrap_or(time);

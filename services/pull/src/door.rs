@@ -36,6 +36,9 @@ impl Gateway {
         let wrong = |why: String| Failure::new(Reason::Settings, why);
         let file = self.token_file.display();
         let token = std::fs::read_to_string(&self.token_file).map_err(|e| wrong(format!("token_file {file}: {e}")))?;
+        if token.trim().is_empty() {
+            return Err(wrong(format!("token_file {file} is empty: `yiping token new … > {file}` fills it")));
+        }
         if token.trim() != self.token {
             self.posters = None;
             token.trim().clone_into(&mut self.token);
@@ -73,14 +76,14 @@ impl Door for Gateway {
         let url = self.url.clone();
         match self.posters()?.1.offer(lines).await {
             Ok(verdict) => Ok(verdict),
-            // 400: not one of them is JSON; they were kept. 404: this gateway's settings don't have the feed.
+            // not one of them is JSON: they were kept
             Err(Refusal::Never { status: 400, .. }) => Ok(Verdict::default()),
             Err(Refusal::Never { status: 404, .. }) => {
-                tracing::error!(
-                    feed = self.feed,
-                    "the gateway doesn't know this feed: rows that its map can't read are not kept"
+                let name = &self.feed;
+                let why = format!(
+                    "the gateway at {url} has no [feeds.{name}]: it needs the same feeds in its settings to keep rows that the map can't read"
                 );
-                Ok(Verdict::default())
+                Err(Failure::new(Reason::GatewayRefused, why))
             }
             Err(refusal) => Err(failed(&url, refusal)),
         }

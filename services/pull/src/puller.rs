@@ -167,7 +167,10 @@ impl Puller {
                     return verdict;
                 }
                 Err(failure) => {
-                    self.health.not_ready(failure.message.clone());
+                    // (a token that is refused is this feed's own matter)
+                    if failure.reason == Reason::GatewayAway {
+                        self.health.not_ready(failure.message.clone());
+                    }
                     let wait = self.failed(&mut pace, &failure);
                     tokio::time::sleep(wait).await;
                 }

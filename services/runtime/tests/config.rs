@@ -183,6 +183,8 @@ fn feeds_have_names_of_the_operators_own_and_known_keys() {
     for told in ["feeds.lots.colums", "columns", "letters, digits", "there is no file nowhere.jq"] {
         assert!(faults.contains(told), "{told} is not in {faults}");
     }
+    // a department's folder that is away is that feed's failure, and stops nobody else
+    assert!(!faults.contains("/nowhere"), "{faults}");
 }
 
 #[test]
@@ -219,7 +221,6 @@ fn a_pulled_feed_is_read_from_file_and_environment_and_every_fault_in_it_is_name
         "feeds.lots.tables.a: there is no file nowhere.csv",
         "one of url, database_url_file, folder",
         "feeds.lots.pull.url: is no http://",
-        "there is no folder /nowhere",
         "feeds.lots.pull.every: 1ms is outside",
         "feeds.lots.pull.token_file: a pulled feed has a token",
         "feeds.open.pull",
@@ -230,4 +231,6 @@ fn a_pulled_feed_is_read_from_file_and_environment_and_every_fault_in_it_is_name
     ] {
         assert!(faults.contains(told), "{told} is not in {faults}");
     }
+    // a department's folder that is away is that feed's failure, and stops nobody else
+    assert!(!faults.contains("/nowhere"), "{faults}");
 }

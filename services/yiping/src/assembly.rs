@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use yiping_catalogue::Catalogue;
 use yiping_city::City;
 use yiping_event::Stream;
-use yiping_gateway::{GatewayDeps, Inlets, Limits, RejectSeen, Tls, Tokens, collect_rejects, steady_clock};
+use yiping_gateway::{GatewayDeps, Inlets, Lateness, Limits, RejectSeen, Tls, Tokens, collect_rejects, steady_clock};
 use yiping_log::Log;
 use yiping_pull::{PullDeps, PullMetrics};
 use yiping_runtime::{Admin, Config, Endpoints, Health, Life, Metrics, endpoints::Reader, net::bind};
@@ -366,6 +366,7 @@ impl Process {
             tokens: Arc::new(Tokens::open(self.config.tokens_path())?),
             feeds: feeds::doors(&self.config)?,
             inlets: inlets(&self.config),
+            lateness: lateness(&self.config)?,
             seal: keys::seal(&self.config)?,
             pseudonyms: keys::pseudonyms(&self.config)?,
             clock: steady_clock(),
@@ -462,6 +463,15 @@ pub fn lock_log(url: &str) -> anyhow::Result<Option<File>> {
         }
         Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("locking {}", path.display())),
     }
+}
+
+/// How late the events of each stream may be.
+fn lateness(config: &Config) -> anyhow::Result<Lateness> {
+    let of = |stream: Stream| {
+        let settings = config.streams.get(stream.as_str()).context("every stream has settings")?;
+        Ok((stream, i64::try_from(settings.lateness.as_millis())?))
+    };
+    Stream::ALL.into_iter().map(of).collect()
 }
 
 /// The departments' own topics that the settings name.

@@ -309,3 +309,23 @@ mod any_body {
         });
     }
 }
+
+#[tokio::test]
+async fn what_comes_too_late_or_from_the_future_is_taken_and_the_answer_says_so() {
+    let gateway = Fixture::start().await;
+    let token = gateway.token("bus", &[Stream::Bus]);
+    // received at 10:41:09, an hour is the limit
+    let at = |id: &str, time: &str| {
+        let mut event = position(id);
+        event["time"] = json!(time);
+        event.to_string()
+    };
+    let in_time = at("a", "2026-11-20T09:41:09.000Z") + "\n" + &at("b", "2026-11-20T10:42:09.000Z");
+    let (status, answer) = gateway.send(&token, LINES, in_time.clone()).await;
+    assert_eq!((status, answer), (202, json!({ "accepted": 2, "rejected": [] })));
+    let outside =
+        [at("c", "2026-11-20T09:41:08.999Z"), at("d", "2026-11-20T10:42:09.001Z"), at("e", "2026-11-20T18:41:09Z")];
+    let (status, answer) = gateway.send(&token, LINES, outside.join("\n")).await;
+    assert_eq!((status, answer), (202, json!({ "accepted": 3, "rejected": [], "late": 1, "ahead": 2 })));
+    assert_eq!(gateway.records("city.bus").await.len(), 5, "all of them are in the log");
+}

@@ -219,6 +219,11 @@ impl Lot {
         self.quiet
     }
 
+    /// Whether a snapshot has ever counted its spaces.
+    pub fn is_stated(&self) -> bool {
+        !self.stated.is_empty()
+    }
+
     /// As the last snapshots stated it, else as the profile does; also of a silent or closed lot.
     fn capacity(&self) -> i64 {
         if self.stated.is_empty() {

@@ -1,10 +1,12 @@
 //! `yiping replay` and `yiping feed test`: departments' recorded rows through a map.
 
+use std::io::Read as _;
 use std::path::Path;
 
 use anyhow::Context;
-use yiping_feed::{Fault, Feed, Input, Mapping, Means, ReadOptions, ReplayOptions, map_file};
-use yiping_runtime::{Config, Endpoints};
+use yiping_event::TimeMs;
+use yiping_feed::{Encoding, Fault, Feed, Format, Input, Mapping, Means, ReadOptions, ReplayOptions, map_file};
+use yiping_runtime::{Config, Endpoints, clock::unix_ms};
 
 use super::output;
 use crate::cli::{FeedArgs, FeedTestArgs, ReplayArgs};
@@ -25,7 +27,7 @@ pub async fn replay(args: ReplayArgs) -> anyhow::Result<()> {
         None => running()?.token.context("there is no token: say --token (yiping token new makes one)")?,
     };
     let order = read.format.usual_order();
-    let input = Input { files: args.files, read, feed, stream: Some(args.stream), order };
+    let input = Input { files: args.files, read, feed, stream: Some(args.stream), order, polled: None };
     let summary =
         yiping_feed::replay(ReplayOptions { speed: args.speed, ..ReplayOptions::new(input, &to, &token) }).await?;
     eprintln!("{summary}");
@@ -41,10 +43,11 @@ pub fn feed_test(args: FeedTestArgs) -> anyhow::Result<()> {
         }
         None => feed(args.feed)?,
     };
+    let is_text = read.encoding == Encoding::Utf8 && read.format != Format::GtfsRt;
     let mut fault = |fault: Fault| eprintln!("{} row {}: {}", fault.file.display(), fault.row, fault.message);
     let mut tally = None;
     output(Path::new("-"), |out| {
-        tally = Some(map_file(feed, read, &args.file, out, &mut fault)?);
+        tally = Some(map_file(feed, read, &args.file, TimeMs(unix_ms()), out, &mut fault)?);
         Ok(())
     })?;
     if let Some(tally) = tally {
@@ -57,10 +60,23 @@ pub fn feed_test(args: FeedTestArgs) -> anyhow::Result<()> {
             eprintln!("events {told}: {}", tally.changeovers);
         }
         if tally.rows > 0 && tally.failed_rows == tally.rows {
-            anyhow::bail!("no row could be read: is --format right (ndjson, json, csv, gtfs-rt, gtfs-rt-json)?");
+            let hint = if is_text && !is_utf8(&args.file)? {
+                "the file is no UTF-8: is it --encoding gb18030?"
+            } else {
+                "is --format right (ndjson, json, csv, gtfs-rt, gtfs-rt-json)?"
+            };
+            anyhow::bail!("no row could be read: {hint}");
         }
     }
     Ok(())
+}
+
+/// Whether the beginning of a file is text in UTF-8.
+fn is_utf8(path: &Path) -> anyhow::Result<bool> {
+    let mut beginning = Vec::new();
+    std::fs::File::open(path)?.take(1 << 16).read_to_end(&mut beginning)?;
+    // (the last character may be cut)
+    Ok(str::from_utf8(&beginning).err().is_none_or(|error| error.error_len().is_none()))
 }
 
 fn feed(args: FeedArgs) -> anyhow::Result<(Feed, ReadOptions)> {

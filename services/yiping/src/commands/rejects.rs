@@ -3,6 +3,7 @@
 mod door;
 
 use std::io::Write;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -243,7 +244,9 @@ fn open_reject(secret: &SealSecret, reject: &RejectRecord) -> anyhow::Result<Vec
 fn note_access(config: &Config, what: &str, unmasked: bool, opened: &[RejectId]) -> anyhow::Result<()> {
     let path: PathBuf = config.data_dir.0.join("rejects-access.log");
     let names: Vec<String> = opened.iter().map(RejectId::to_string).collect();
-    let user = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).unwrap_or_else(|_| "?".to_owned());
+    let named = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER"));
+    let user = named.or_else(|_| std::fs::metadata("/proc/self").map(|process| format!("uid {}", process.uid())));
+    let user = user.unwrap_or_else(|_| "?".to_owned());
     let line = json!({
         "time": TimeMs(unix_ms()).to_string(), "user": user, "command": what, "unmasked": unmasked, "rejects": names,
     });

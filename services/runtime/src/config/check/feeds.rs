@@ -50,23 +50,18 @@ fn check_pull(at: &str, feed: &Feed, pull: &Pull, faults: &mut Faults) {
     if feed.stream.is_none() {
         faults.add(at.trim_end_matches("pull").to_owned() + "stream", "a pulled feed says its stream");
     }
-    match &pull.token_file {
-        None => faults.add(key("token_file"), "a pulled feed has a token: `yiping token new … > FILE` makes one"),
-        Some(file) => there(key("token_file"), Some(file), faults),
+    // (files and folders are looked for at each poll: what is missing then is that feed's failure, and nobody else's)
+    if pull.token_file.is_none() {
+        faults.add(key("token_file"), "a pulled feed has a token: `yiping token new … > FILE` makes one");
     }
     if pull.url.as_deref().is_some_and(|url| !url.starts_with("http://") && !url.starts_with("https://")) {
         faults.add(key("url"), "is no http:// or https:// address");
     }
-    there(key("headers_file"), pull.headers_file.as_deref(), faults);
-    there(key("database_url_file"), pull.database_url_file.as_deref(), faults);
     if pull.database_url_file.is_some() && (pull.query.is_none() || pull.cursor.is_none()) {
         faults.add(at, "a database has a query, and a cursor: the name of its column that grows");
     }
     if pull.query.as_deref().is_some_and(|query| query.contains(';')) {
         faults.add(key("query"), "is one SELECT, without a semicolon");
-    }
-    if let Some(folder) = pull.folder.as_deref().filter(|folder| !folder.is_dir()) {
-        faults.add(key("folder"), format!("there is no folder {}", folder.display()));
     }
     faults.range(&key("rows"), pull.rows, 1, 100_000);
     faults.range(&key("max_bytes"), pull.max_bytes, 1_024, 1 << 30);
