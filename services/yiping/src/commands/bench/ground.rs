@@ -1,6 +1,6 @@
 //! The log and the store of one run: made for it, and gone with it.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use tempfile::TempDir;
@@ -27,9 +27,27 @@ pub struct Ground {
     pub log: OwnTopics,
     pub store: Option<Store>,
     server: Option<Server>,
-    kafka: Option<(Arc<KafkaLog>, [String; 2])>,
+    kafka: Option<Cluster>,
     /// Removed when they are dropped.
     folders: Vec<TempDir>,
+}
+
+/// The Kafka of the settings, and what the run has made in it.
+struct Cluster {
+    brokers: String,
+    options: BTreeMap<String, String>,
+    topics: [String; 2],
+}
+
+impl Cluster {
+    fn open(&self) -> yiping_log::Result<KafkaLog> {
+        KafkaLog::open(&self.brokers, &self.options)
+    }
+
+    /// By a client of its own: one that has read the topics would miss them aloud.
+    async fn clear(&self) -> yiping_log::Result<()> {
+        self.open()?.delete_topics(&self.topics.each_ref().map(String::as_str)).await
+    }
 }
 
 impl Ground {
@@ -49,11 +67,13 @@ impl Ground {
             }
             BenchLog::Kafka => {
                 let url = config.log_url();
-                let brokers = url.trim_start_matches("kafka://").trim_end_matches('/');
-                let log =
-                    Arc::new(KafkaLog::open(brokers, &options).with_context(|| format!("opening the log {url}"))?);
-                let topics = [args.stream.topic(), LATE_TOPIC].map(|topic| format!("{prefix}{topic}"));
-                kafka = Some((Arc::clone(&log), topics));
+                let cluster = Cluster {
+                    brokers: url.trim_start_matches("kafka://").trim_end_matches('/').to_owned(),
+                    options,
+                    topics: [args.stream.topic(), LATE_TOPIC].map(|topic| format!("{prefix}{topic}")),
+                };
+                let log = Arc::new(cluster.open().with_context(|| format!("opening the log {url}"))?);
+                kafka = Some(cluster);
                 log
             }
         };
@@ -114,10 +134,11 @@ impl Ground {
         if let Some(server) = server {
             server.stop().await;
         }
-        if let Some((kafka, topics)) = kafka
-            && let Err(error) = kafka.delete_topics(&topics.each_ref().map(String::as_str)).await
+        if let Some(cluster) = kafka
+            && let Err(error) = cluster.clear().await
         {
-            tracing::warn!(%error, topics = topics.join(", "), "the run's topics could not be deleted: delete them by hand");
+            let topics = cluster.topics.join(", ");
+            tracing::warn!(%error, topics, "the run's topics could not be deleted: delete them by hand");
         }
         drop(folders);
     }
