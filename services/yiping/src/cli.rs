@@ -1,5 +1,6 @@
 //! The commands and their arguments, as the README's table has them.
 
+mod bench;
 mod rejects;
 
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use yiping_runtime::telemetry::LogFormat;
 use yiping_simulator::{Faults, Incident, IncidentKind};
 use yiping_window::Span;
 
+pub use bench::{BenchArgs, BenchLog, BenchStore};
 pub use rejects::{
     KeyCommand, KeyKind, KeyNewArgs, RejectsCommand, RejectsListArgs, RejectsReplayArgs, RejectsShowArgs, RejectsWanted,
 };
@@ -28,6 +30,14 @@ pub struct Cli {
     pub command: Command,
 }
 
+impl Cli {
+    /// Which log lines. The --log of `bench` is another one.
+    #[must_use]
+    pub fn log_lines(&self) -> Option<&str> {
+        self.log.as_deref().filter(|_| !matches!(self.command, Command::Bench(_)))
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// The whole system in one process, fed by the synthetic city
@@ -42,6 +52,8 @@ pub enum Command {
     Replay(ReplayArgs),
     /// The metric rows of files of events or of a log's export, offline, as NDJSON
     Compute(ComputeArgs),
+    /// How fast a stream's log is drained by its own service, and whether what comes out is right: one JSON line
+    Bench(BenchArgs),
     /// What would have been beyond its limit: breaches from the rows of `compute`, offline, as NDJSON
     Judge(JudgeArgs),
     /// Alert rules, alert routes and dashboards for the configured city, with its own limits

@@ -30,7 +30,7 @@ pub async fn open(config: &Config) -> anyhow::Result<ClickHouse> {
         return Ok(ClickHouse { server: None, writer: store.clone(), reader: store });
     };
     let clickhouse = &config.clickhouse;
-    let server = start_embedded(folder, clickhouse.http_port, clickhouse.tcp_port)
+    let server = start_embedded(Path::new(folder), clickhouse.http_port, clickhouse.tcp_port)
         .await
         .context("starting the embedded ClickHouse")?;
     let connect = |user: &str, password: &str| Store::connect(&server.url(), user, password, StoreOptions::default());
@@ -45,10 +45,18 @@ fn connect(config: &Config, url: &str) -> anyhow::Result<Store> {
     Ok(Store::connect(url, &config.clickhouse.user, password, options)?)
 }
 
-async fn start_embedded(folder: &str, http_port: u16, tcp_port: u16) -> anyhow::Result<Server> {
+async fn start_embedded(folder: &Path, http_port: u16, tcp_port: u16) -> anyhow::Result<Server> {
     let lib = library().await?;
-    let options = EmbeddedOptions { http_port, tcp_port, ..EmbeddedOptions::new(PathBuf::from(folder), lib) };
+    let options = EmbeddedOptions { http_port, tcp_port, ..EmbeddedOptions::new(folder, lib) };
     Ok(Server::start(options).await?)
+}
+
+/// An embedded ClickHouse in a folder of the caller's own, and its writer.
+pub async fn start_in(folder: &Path) -> anyhow::Result<(Server, Store)> {
+    let server = start_embedded(folder, 0, 0).await.context("starting the embedded ClickHouse")?;
+    let store =
+        Store::connect(&server.url(), &server.writer().user, &server.writer().password, StoreOptions::default())?;
+    Ok((server, store))
 }
 
 /// ClickHouse for a command: the one that is configured; of an embedded one the running system's, or else its own for as long as the
@@ -65,9 +73,7 @@ pub async fn beside(config: &Config) -> anyhow::Result<(Option<Server>, Store)> 
             return Ok((None, store));
         }
     }
-    let server = start_embedded(folder, 0, 0).await.context("starting the embedded ClickHouse")?;
-    let store =
-        Store::connect(&server.url(), &server.writer().user, &server.writer().password, StoreOptions::default())?;
+    let (server, store) = start_in(Path::new(folder)).await?;
     Ok((Some(server), store))
 }
 

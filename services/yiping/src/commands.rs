@@ -1,5 +1,6 @@
 //! The commands that do one thing and end.
 
+mod bench;
 mod compute;
 mod feed;
 mod judge;
@@ -22,6 +23,7 @@ use crate::{
     targets::TARGETS,
 };
 
+pub use bench::bench;
 pub use compute::compute;
 pub use feed::{feed_test, replay};
 pub use judge::judge;
@@ -30,6 +32,11 @@ pub use monitoring::monitoring;
 pub use rejects::{key_new, rejects_list, rejects_replay, rejects_show};
 pub use simulate::simulate;
 pub use upkeep::{heal, rebuild, relocate};
+
+/// How `bench` counts once more what must have come out.
+pub mod counting {
+    pub use super::bench::{Count, Counts, Expected, Figure, Found, Times, differences};
+}
 
 pub fn targets() -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();

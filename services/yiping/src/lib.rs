@@ -23,6 +23,9 @@ mod keys;
 pub mod story;
 pub mod targets;
 
+#[doc(hidden)] // for its own test: that a wrong count is seen
+pub use commands::counting;
+
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -38,7 +41,7 @@ pub fn main() -> ExitCode {
     // the embedded ClickHouse is this same program, started again by itself
     yiping_store::embedded::run_child_if_asked();
     let cli = Cli::parse();
-    if let Err(error) = yiping_runtime::telemetry::init(cli.log_format, cli.log.as_deref()) {
+    if let Err(error) = yiping_runtime::telemetry::init(cli.log_format, cli.log_lines()) {
         eprintln!("yiping: {error:#}");
         return ExitCode::from(2);
     }
@@ -63,6 +66,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Simulate(args) => commands::simulate(args),
         Command::Replay(args) => block_on(commands::replay(args)),
         Command::Compute(args) => commands::compute(args),
+        Command::Bench(args) => block_on(commands::bench(args)),
         Command::Judge(args) => commands::judge(args),
         Command::Monitoring(args) => commands::monitoring(args),
         Command::Migrate(args) => block_on(commands::migrate(args)),

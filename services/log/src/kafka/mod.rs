@@ -61,6 +61,25 @@ impl KafkaLog {
         Ok(producer.clone())
     }
 
+    fn admin(&self) -> Result<AdminClient<DefaultClientContext>> {
+        Ok(self.settings.admin().create()?)
+    }
+
+    /// Deletes topics with all that is in them; those that are not there are passed over. Nothing that runs a city asks for it: it is
+    /// for who made topics of his own.
+    ///
+    /// # Errors
+    /// When the cluster doesn't answer, or doesn't allow it.
+    pub async fn delete_topics(&self, topics: &[&str]) -> Result<()> {
+        for result in self.admin()?.delete_topics(topics, &patience()).await? {
+            match result {
+                Ok(_) | Err((_, RDKafkaErrorCode::UnknownTopicOrPartition)) => {}
+                Err((_, code)) => return Err(KafkaError::Global(code).into()),
+            }
+        }
+        Ok(())
+    }
+
     async fn count(&self, topic: &str) -> Result<u32> {
         let known = lock(&self.counts).get(topic).copied();
         match known {
@@ -94,7 +113,7 @@ impl Log for KafkaLog {
             lock(&self.counts).insert(topic.to_owned(), count);
             return Ok(count);
         }
-        let admin: AdminClient<DefaultClientContext> = self.settings.admin().create()?;
+        let admin = self.admin()?;
         let replication = TopicReplication::Fixed(self.settings.replication_factor);
         // The log's own time is the broker's, as it is ours where we are the log.
         let mut wanted = NewTopic::new(topic, kafka_partition(partitions.max(1)), replication)
@@ -103,8 +122,7 @@ impl Log for KafkaLog {
         if let Some(retention_ms) = &retention_ms {
             wanted = wanted.set("retention.ms", retention_ms);
         }
-        let options = AdminOptions::new().request_timeout(Some(ANSWER)).operation_timeout(Some(ANSWER));
-        for result in admin.create_topics([&wanted], &options).await? {
+        for result in admin.create_topics([&wanted], &patience()).await? {
             match result {
                 // Somebody else was faster: theirs is as good.
                 Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
@@ -181,6 +199,10 @@ impl KafkaLog {
         }
         Err(LogError::UnknownPartition { topic: topic.to_owned(), partition })
     }
+}
+
+fn patience() -> AdminOptions {
+    AdminOptions::new().request_timeout(Some(ANSWER)).operation_timeout(Some(ANSWER))
 }
 
 async fn enqueue(producer: &FutureProducer, record: &NewRecord) -> Result<DeliveryFuture> {

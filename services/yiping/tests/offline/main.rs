@@ -3,6 +3,7 @@
 //! | file | holds |
 //! | --- | --- |
 //! | `arguments.rs` | the command line |
+//! | `bench.rs` | `yiping bench`, without ClickHouse and Kafka |
 //! | `documents.rs` | the topics of `schemas/asyncapi.yaml` |
 //! | `story.rs` | what a demo remembers |
 //! | `targets.rs` | the table of targets |
@@ -10,6 +11,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that can't go on may panic")]
 
 mod arguments;
+mod bench;
 mod documents;
 mod story;
 mod targets;
