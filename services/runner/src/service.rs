@@ -53,6 +53,8 @@ const POLL: Duration = Duration::from_millis(100);
 const RETRY: Duration = Duration::from_secs(1);
 /// A flush that takes longer than this makes the service not ready.
 const UNANSWERED: Duration = Duration::from_secs(10);
+/// `elder` at its log's end waits no longer for the store.
+const AT_THE_HEAD: Duration = Duration::from_millis(1_500);
 /// A partition that was taken from us waits no longer for its rows to be stored: the next owner makes them again.
 const LAST_FLUSH: Duration = Duration::from_secs(5);
 
@@ -205,14 +207,16 @@ impl<D: Domain + Send + Sync + 'static> Service<D> {
             self.look_for_life();
             self.borrow().await?;
             self.tick().await;
-            self.breathe().await?;
             self.show_cases();
-            if self.flushing.is_none() && self.flushed.elapsed() >= self.config.flush {
+            // (who catches up makes more in a moment than may wait: no timer is waited for then)
+            let due = self.flushed.elapsed() >= self.config.flush || self.waiting() > self.config.run_ahead / 2;
+            if self.flushing.is_none() && due {
                 self.flush(false);
             } else if self.flushing.is_some() && self.flushed.elapsed() >= UNANSWERED {
                 let seconds = self.flushed.elapsed().as_secs();
                 self.health.not_ready(format!("storing rows: ClickHouse hasn't answered for {seconds} s"));
             }
+            self.breathe().await?;
         }
     }
 
@@ -266,23 +270,22 @@ impl<D: Domain + Send + Sync + 'static> Service<D> {
         }
     }
 
-    /// Holds consumption while too much waits for the store, and lets it go on after. `elder` never waits (I9): beyond the same
-    /// bound it lets its rows go, and makes them again from its checkpoint when the store is back.
+    /// Holds consumption while too much waits for the store, and lets it go on after. `elder` doesn't wait for a store that is away
+    /// (I9): beyond the same bound it lets its rows go, and makes them again from its checkpoint when the store is back.
     async fn breathe(&mut self) -> anyhow::Result<()> {
-        let waiting: usize = self.owned.values().map(|owned| owned.pending.len()).sum();
+        let waiting = self.waiting();
         let topic = self.stream.topic();
-        if self.stream == Stream::Elder {
-            if waiting > self.config.run_ahead {
-                tracing::warn!(stream = %self.stream, waiting, "the store is behind: rows will be made again from the log");
-                for partition in self.owned.keys().copied().collect::<Vec<_>>() {
-                    if let Some(owned) = self.owned.get_mut(&partition) {
-                        owned.let_go();
-                    }
-                    self.load(partition);
+        let is_away = self.flushing.is_some() && self.flushed.elapsed() >= self.patience();
+        if self.stream == Stream::Elder && waiting > self.config.run_ahead && is_away {
+            tracing::warn!(stream = %self.stream, waiting, "the store is behind: rows will be made again from the log");
+            for partition in self.owned.keys().copied().collect::<Vec<_>>() {
+                if let Some(owned) = self.owned.get_mut(&partition) {
+                    owned.let_go();
                 }
+                self.load(partition);
             }
         } else if !self.paused && waiting > self.config.run_ahead {
-            tracing::warn!(stream = %self.stream, waiting, "the store is behind: holding the log");
+            tracing::debug!(stream = %self.stream, waiting, "the store is behind: holding the log");
             for partition in self.owned.keys() {
                 self.consumer.pause(topic, *partition).await.context("pausing")?;
             }
@@ -294,6 +297,18 @@ impl<D: Domain + Send + Sync + 'static> Service<D> {
             self.paused = false;
         }
         Ok(())
+    }
+
+    /// Rows that wait to be handed to the store.
+    fn waiting(&self) -> usize {
+        self.owned.values().map(|owned| owned.pending.len()).sum()
+    }
+
+    /// How long `elder` waits for the store with more than may wait: an SOS is to be seen within 2 s; who is far behind the log's end
+    /// wouldn't see it sooner by making the same rows twice.
+    fn patience(&self) -> Duration {
+        let far = |owned: &Owned<D>| owned.head.saturating_sub(owned.next) > MOST_RECORDS as Offset;
+        if self.owned.values().any(far) { UNANSWERED } else { AT_THE_HEAD }
     }
 
     /// Open SOS cases are said at once, also while a flush waits for a store that doesn't answer (I9).

@@ -6,6 +6,7 @@
 //! | `ticks.rs` | when an owner ticks (I2) |
 //! | `export.rs` | `compute` over a log's export |
 //! | `formats.rs` | checkpoints of every format are read (I4) |
+//! | `ahead.rs` | what waits for the store is handed over in time |
 //! | `contacts.rs` | when a source was last heard |
 //!
 //! Same golden, disturbed: whatever fails between a record and its row, the merged rows in the end are those of the run in which
@@ -24,6 +25,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that can't go on may panic")]
 
+mod ahead;
 mod broken;
 mod contacts;
 mod export;
