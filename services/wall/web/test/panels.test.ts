@@ -4,7 +4,7 @@ import { DETAIL_EM, NAMES, TITLE_EM, lostNotices, notices } from '../src/lib/not
 import { panelView } from '../src/lib/panels';
 import { applyDelta, emptyWorld, identity, type World } from '../src/lib/state';
 import { STREAMS, type MetricRow, type StreamStatus } from '../src/lib/types';
-import { zoneFigures } from '../src/lib/zones';
+import { haveBuses, zoneFigures } from '../src/lib/zones';
 
 const NOW = Date.parse('2026-11-20T10:41:07Z');
 const ago = (s: number) => new Date(NOW - s * 1000).toISOString();
@@ -134,7 +134,17 @@ describe('the footer', () => {
 });
 
 it('a zone shows what there is, and nothing of a feed that is silent', () => {
-  expect(zoneFigures(world, '高新区', NOW).map(({ text }) => text)).toEqual([null, '25', null]);
+  expect(zoneFigures(world, '高新区', NOW, true).map(({ text }) => text)).toEqual([null, '25', null]);
   world.streams.parking = status(500);
-  expect(zoneFigures(world, '高新区', NOW)[1]?.text).toBeNull();
+  expect(zoneFigures(world, '高新区', NOW, true)[1]?.text).toBeNull();
+});
+
+it('a zone that no bus is known in shows its open orders in that place', () => {
+  expect(haveBuses(world, ['高新区', '经开区'])).toBe(false);
+  expect(zoneFigures(world, '高新区', NOW, false)[0]).toEqual({ label: '在办工单', text: null });
+  const known = (id: string, span: string, value: number) => ({ ...metric(id, span, value), level: 'district', key: '高新区' });
+  const told = applyDelta(world, { metrics: [known('hotline.open_orders', 'now', 41), known('bus.speed_kmh', '15m', 21.5)] }, NOW);
+  expect(zoneFigures(told, '高新区', NOW, false)[0]).toEqual({ label: '在办工单', text: '41' });
+  expect(haveBuses(told, ['经开区', '高新区'])).toBe(true);
+  expect(zoneFigures(told, '高新区', NOW, true)[0]).toEqual({ label: '车速 km/h', text: '21.5' });
 });

@@ -10,13 +10,22 @@ export interface ZoneFigure {
   text: string | null;
 }
 
-export function zoneFigures(world: World, name: string, nowMs: number): ZoneFigure[] {
+/** Whether buses are told of any of them: a bus is in a zone only where the profile draws the zone, elsewhere there is no such figure. */
+export function haveBuses(world: World, names: string[]): boolean {
+  return names.some((name) => row(world, 'bus.speed_kmh', '15m', 'district', name) !== undefined);
+}
+
+/** `buses`: whether the first figure is that of buses; else the orders that are open. */
+export function zoneFigures(world: World, name: string, nowMs: number, buses: boolean): ZoneFigure[] {
   const speaks = (id: 'bus' | 'parking' | 'hotline') => !['silent', 'not_connected', 'waiting'].includes(cardAge(world.streams[id], nowMs).state);
   const of = (metric: string, span: string) => row(world, metric, span, 'district', name)?.value ?? null;
   const speed = of('bus.speed_kmh', '15m');
+  const orders = of('hotline.open_orders', 'now');
   const calls = of('hotline.calls', '1h');
   return [
-    { label: '车速 km/h', text: speaks('bus') && speed !== null ? figure(speed, 1) : null },
+    buses
+      ? { label: '车速 km/h', text: speaks('bus') && speed !== null ? figure(speed, 1) : null }
+      : { label: '在办工单', text: speaks('hotline') && orders !== null ? figure(orders) : null },
     { label: '空余 %', text: speaks('parking') ? freeShare(world, name) : null },
     { label: '来电/时', text: speaks('hotline') && calls !== null ? figure(calls) : null },
   ];
