@@ -3,6 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use foldhash::fast::RandomState;
 use tokio::time::Instant;
 use yiping_event::TimeMs;
 use yiping_log::{NewRecord, Offset, Record};
@@ -20,7 +21,7 @@ type Written = (i64, i64, i64, i64);
 /// What must be stored before the partition's checkpoint may pass it. Rows of one identity coalesce to the newest.
 #[derive(Default)]
 pub struct Pending {
-    pub metrics: HashMap<RowId, MetricRow>,
+    pub metrics: HashMap<RowId, MetricRow, RandomState>,
     pub live: HashMap<(Arc<str>, Arc<str>), LiveRow>,
     pub rejects: Vec<RejectRow>,
     /// Too-late events by minute.
@@ -52,7 +53,7 @@ pub struct Owned<D: Domain> {
     /// Works without the state from the store: nothing that it makes is stored.
     pub borrowed: bool,
     names: Names,
-    written: HashMap<FigureId, Written>,
+    written: HashMap<FigureId, Written, RandomState>,
     contacts: HashMap<String, Contact>,
     silence: Silence,
 }
@@ -99,7 +100,7 @@ impl<D: Domain> Owned<D> {
             checkpoint_at: next,
             borrowed: false,
             names: Names::default(),
-            written: HashMap::new(),
+            written: HashMap::default(),
             contacts: HashMap::new(),
             silence,
         };

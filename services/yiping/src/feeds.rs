@@ -7,16 +7,29 @@ use yiping_event::Stream;
 use yiping_feed::{Feed, Mapping, Means, ReadOptions, Tables, Timetable, load_table};
 use yiping_gateway::{Door, Feeds};
 use yiping_pull::PulledFeed;
-use yiping_runtime::{Config, config};
+use yiping_runtime::{Config, ConfigErrors, config, config::Fault};
 
 /// The feeds that departments send to the gateway: all of them, for what is pulled today may be sent tomorrow.
+///
+/// # Errors
+/// Every feed that can't be used, with why.
 pub fn doors(config: &Config) -> anyhow::Result<Feeds> {
-    let door = |(name, settings): (&String, &config::Feed)| -> anyhow::Result<(String, Arc<Door>)> {
-        let (feed, read) = read(name, settings)?;
-        let expected_s = settings.expected_s;
-        Ok((name.clone(), Arc::new(Door { feed: Arc::new(feed), read, expected_s })))
-    };
-    config.feeds.iter().map(door).collect()
+    let (mut doors, mut faults) = (Feeds::new(), Vec::new());
+    for (name, settings) in &config.feeds {
+        match read(name, settings) {
+            Ok((feed, read)) => {
+                let door = Door { feed: Arc::new(feed), read, expected_s: settings.expected_s };
+                doors.insert(name.clone(), Arc::new(door));
+            }
+            Err(error) => {
+                // (which begins with its setting)
+                let text = format!("{error:#}");
+                let (key, message) = text.split_once(": ").unwrap_or(("feeds", &text));
+                faults.push(Fault { key: key.to_owned(), origin: String::new(), message: message.to_owned() });
+            }
+        }
+    }
+    if faults.is_empty() { Ok(doors) } else { Err(ConfigErrors(faults).into()) }
 }
 
 /// The feeds that are pulled.

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `arguments.rs` | the command line |
 //! | `bench.rs` | `yiping bench`, without ClickHouse and Kafka |
+//! | `check.rs` | what is wrong with settings |
 //! | `documents.rs` | the topics of `schemas/asyncapi.yaml` |
 //! | `story.rs` | what a demo remembers |
 //! | `targets.rs` | the table of targets |
@@ -12,6 +13,7 @@
 
 mod arguments;
 mod bench;
+mod check;
 mod documents;
 mod story;
 mod targets;

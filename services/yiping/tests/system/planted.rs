@@ -1,7 +1,7 @@
 //! Phones, plates and identity numbers, planted at every door: after the run they are nowhere (I11). The control writes the same events
 //! into the log past the gateway, and then the same search finds them.
 
-use std::{collections::BTreeMap, fs, path::Path, time::Duration};
+use std::{collections::BTreeMap, fs, io, path::Path, time::Duration};
 
 use serde_json::{Value, json};
 use yiping_log::{EmbeddedLog, Log, NewRecord, Retention};
@@ -76,27 +76,28 @@ fn traces(system: &System, answers: &str) -> BTreeMap<&'static str, Vec<String>>
         assert_eq!(status, 200, "{url}");
         look(place, &url, &body);
     }
-    files(&system.dir, &mut |path, bytes| {
-        look(if path.contains("/log/") { "log files" } else { "files" }, path, bytes);
+    // ClickHouse merges parts while we look: what has vanished is in another one by now, so all is looked at again
+    eventually(Duration::from_secs(60), "every file to be read", || {
+        files(&system.dir, &mut |path, bytes| {
+            look(if path.contains("/log/") { "log files" } else { "files" }, path, bytes);
+        })
+        .ok()
     });
     found.retain(|_, hits| !hits.is_empty());
     found
 }
 
-fn files(dir: &Path, look: &mut impl FnMut(&str, &[u8])) {
-    for entry in fs::read_dir(dir).unwrap().flatten() {
-        let path = entry.path();
-        match entry.file_type() {
-            Ok(kind) if kind.is_dir() => files(&path, look),
-            // (ClickHouse removes parts while we look)
-            Ok(kind) if kind.is_file() => {
-                if let Ok(bytes) = fs::read(&path) {
-                    look(path.to_str().unwrap(), &bytes);
-                }
-            }
-            _ => {}
+/// Every file below a folder; fails where one vanishes meanwhile.
+fn files(dir: &Path, look: &mut impl FnMut(&str, &[u8])) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let (path, kind) = entry.and_then(|entry| Ok((entry.path(), entry.file_type()?)))?;
+        if kind.is_dir() {
+            files(&path, look)?;
+        } else if kind.is_file() {
+            look(path.to_str().unwrap(), &fs::read(&path)?);
         }
     }
+    Ok(())
 }
 
 fn count(system: &System, sql: &str) -> i64 {
