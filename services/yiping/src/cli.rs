@@ -198,7 +198,7 @@ pub struct SimulateArgs {
     /// What goes wrong on purpose, so long after --start, and for how long
     #[arg(long, value_name = "NAME[@OFFSET[+DURATION]]", value_parser = incident, long_help = SIMULATE_INCIDENTS)]
     pub incident: Vec<PlannedIncident>,
-    /// Also tells, half a day after --start, the work orders of before that are open or not yet due, as a demo does
+    /// Also tells, half a day after --start, the work orders of before that are open or not yet due
     #[arg(long)]
     pub opening: bool,
     /// A file, or - for stdout

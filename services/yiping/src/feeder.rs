@@ -95,7 +95,6 @@ impl Feeder {
                 streams: vec![*stream],
                 faults,
                 incidents: incidents.clone(),
-                opening: self.story.since.get(stream) == Some(from),
                 ..Options::new(self.story.seed, TimeMs(0))
             };
             let line = Telling {

@@ -32,7 +32,7 @@ pub struct Story {
     /// What goes wrong on purpose, at fixed times: a demo started again goes on with it, and doesn't begin it anew.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub incidents: Vec<StoryIncident>,
-    /// When each stream's first event was received. `yiping simulate --opening --seed … --start …` tells the same story.
+    /// When each stream's first event was received. `yiping simulate --seed … --start …` tells the same story.
     pub since: BTreeMap<Stream, String>,
     /// Everything received before this is in the log.
     pub sent: BTreeMap<Stream, String>,
