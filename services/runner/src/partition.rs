@@ -65,7 +65,7 @@ struct Silence {
     /// The partition's time, and when a record last moved it.
     time: Option<TimeMs>,
     moved: Instant,
-    /// How long it had stood still already when we took it over, by the log's own times.
+    /// How long it had stood still already by then, by the log's own times: a record may have waited for us.
     before: Duration,
     /// No tick before this: a take-over leaves room for what waits to come in.
     not_before: Instant,
@@ -80,13 +80,13 @@ const TAKE_OVER: Duration = Duration::from_secs(5);
 const FOREIGN: Duration = Duration::from_secs(10);
 
 impl<D: Domain> Owned<D> {
-    pub fn new(origin: Origin, machine: Machine<D>, next: Offset, head: Offset, stood_still: Duration) -> Self {
+    pub fn new(origin: Origin, machine: Machine<D>, next: Offset, head: Offset) -> Self {
         let now = Instant::now();
         let silence = Silence {
             since: now,
             time: machine.time(),
             moved: now,
-            before: stood_still,
+            before: stood_still(&machine),
             not_before: now + TAKE_OVER,
             foreign: None,
         };
@@ -112,7 +112,7 @@ impl<D: Domain> Owned<D> {
 
     /// A partition of which only the log's last hours are known.
     pub fn borrowed(origin: Origin, machine: Machine<D>, next: Offset, head: Offset) -> Self {
-        Owned { borrowed: true, ..Owned::new(origin, machine, next, head, Duration::ZERO) }
+        Owned { borrowed: true, ..Owned::new(origin, machine, next, head) }
     }
 
     /// Gives up what waits to be stored, and stores nothing more: it is made again from the checkpoint.
@@ -144,7 +144,7 @@ impl<D: Domain> Owned<D> {
         if self.machine.time() != self.silence.time {
             self.silence.time = self.machine.time();
             self.silence.moved = now;
-            self.silence.before = Duration::ZERO;
+            self.silence.before = stood_still(&self.machine);
         }
     }
 
@@ -323,6 +323,13 @@ impl<D: Domain> Owned<D> {
     }
 }
 
+/// How long the partition's time has stood still, by the log's own times. What that says too much, where our clock is ahead of the
+/// log's, the machine takes back: a tick can't move time by more than the log's own went on.
+fn stood_still<D: Domain>(machine: &Machine<D>) -> Duration {
+    let gone = machine.moved().map_or(0, |moved| yiping_runtime::clock::unix_ms() - moved.0);
+    Duration::from_millis(u64::try_from(gone).unwrap_or(0))
+}
+
 /// Every level that a figure may have.
 const LEVELS: [Level; 10] = [
     Level::City,
@@ -350,5 +357,43 @@ pub fn own_record(origin: &Origin, id: &str, kind: &str, time: TimeMs, data: ser
         partition: Some(origin.partition),
         key: None,
         payload: Bytes::from(event.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use yiping_catalogue::Catalogue;
+    use yiping_city::City;
+    use yiping_event::Stream;
+    use yiping_parking::Parking;
+    use yiping_runtime::{Config, clock::unix_ms};
+
+    use super::*;
+
+    /// A partition whose only event, of `time`, was taken in by the log `waited` before it is applied, and the time that its owner then says.
+    async fn ticked(time: TimeMs, waited: Duration) -> i64 {
+        let config = Config::default();
+        let settings = crate::settings(config.streams.get("parking").unwrap(), &City::weihai());
+        let specs = Catalogue::builtin().unwrap().specs(Stream::Parking, None);
+        let origin = Origin { stream: Arc::from("parking"), generation: 1, partition: 0 };
+        let mut owned = Owned::new(origin, Machine::<Parking>::new(Stream::Parking, &specs, settings).unwrap(), 0, 1);
+        let event = serde_json::json!({
+            "specversion": "1.0", "id": "1", "source": "test/P001", "type": "city.parking.snapshot", "time": time.to_string(),
+            "receivedtime": time.to_string(), "data": { "lot_id": "P001", "capacity": 100, "occupied": 40 },
+        });
+        let append_ms = unix_ms() - i64::try_from(waited.as_millis()).unwrap();
+        owned.apply(&[Record { offset: 0, append_ms, key: None, payload: Bytes::from(event.to_string()) }]);
+        tokio::time::advance(TAKE_OVER).await;
+        let tick = serde_json::from_slice::<serde_json::Value>(&owned.tick().unwrap().payload).unwrap();
+        TimeMs::parse(tick["time"].as_str().unwrap()).unwrap().0 - time.0
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn i2_the_time_that_an_event_waited_in_the_log_has_gone_by_too() {
+        let time = TimeMs(unix_ms() - 3_600_000);
+        let at_once = ticked(time, Duration::ZERO).await;
+        assert!((5_000..7_000).contains(&at_once), "{at_once}");
+        let waited = ticked(time, Duration::from_secs(90)).await;
+        assert!((95_000..97_000).contains(&waited), "{waited}");
     }
 }

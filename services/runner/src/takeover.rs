@@ -1,6 +1,6 @@
 //! Becoming a partition's owner: the newest checkpoint, then the log from there (I4); and what is done where the two don't fit.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use anyhow::Context;
 use sha2::Digest;
@@ -29,8 +29,6 @@ pub struct Loaded<D: Domain> {
     /// The next record to apply.
     pub next: Offset,
     pub head: Offset,
-    /// How long its time has stood still, by the log's own times.
-    pub stood_still: Duration,
     /// The settings, where they had to be stated.
     pub config: Option<ConfigRow>,
 }
@@ -123,10 +121,9 @@ impl Shared {
             }
         };
         let origin = Origin { stream: Arc::from(stream.as_str()), generation: life.number, partition };
-        let stood_still = stood_still(&machine);
         let config = self.state_settings(&machine, &origin, head).await?;
         let (_, head) = self.log.range(topic, partition).await.context("asking for the log's range")?;
-        Ok(Outcome::Loaded(Box::new(Loaded { origin, machine, next, head, stood_still, config })))
+        Ok(Outcome::Loaded(Box::new(Loaded { origin, machine, next, head, config })))
     }
 
     /// Whether the log goes on where the state ends: the record before it must be the one that the state took in last.
@@ -217,10 +214,4 @@ pub async fn first_after(
         }
     }
     Ok(low)
-}
-
-/// How long the partition's time has stood still, by the log's own times.
-fn stood_still<D: Domain>(machine: &Machine<D>) -> Duration {
-    let gone = machine.moved().map_or(0, |moved| yiping_runtime::clock::unix_ms() - moved.0);
-    Duration::from_millis(u64::try_from(gone).unwrap_or(0))
 }

@@ -153,6 +153,7 @@ impl Telling {
         });
         let mut batch = String::new();
         let (mut count, mut newest) = (0, self.options.start);
+        let mut behind = true;
         let mut line = lines.recv().await;
         while let Some(next) = line {
             let wait = self.until(next.receive);
@@ -160,7 +161,9 @@ impl Telling {
             if !closed && count > 0 && (count >= BATCH || wait > LINGER) {
                 // with nothing more due, all that was received until now is told
                 let told = if wait > LINGER { newest.max(self.now()) } else { newest };
-                if self.speed != 1.0 || unix_ms() - newest.0 > BEHIND_MS {
+                // who has just caught up says so once: a partition without an event since would stay where its last one was
+                let caught_up = std::mem::replace(&mut behind, unix_ms() - newest.0 > BEHIND_MS) && !behind;
+                if self.speed != 1.0 || behind || caught_up {
                     batch.push_str(&self.tick(told));
                 }
                 self.poster.send(std::mem::take(&mut batch)).await?;

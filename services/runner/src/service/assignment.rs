@@ -117,10 +117,10 @@ impl<D: Domain + Send + Sync + 'static> Service<D> {
                 return Ok(());
             }
         };
-        let Loaded { origin, machine, next, head, stood_still, config } = loaded;
+        let Loaded { origin, machine, next, head, config } = loaded;
         self.configs.extend(config);
         self.gauges.forget(&self.metrics, self.stream.as_str(), partition);
-        let owned = Owned::new(origin, machine, next, head, stood_still);
+        let owned = Owned::new(origin, machine, next, head);
         self.begin(partition, owned).await?;
         self.health.ready();
         tracing::info!(stream = %self.stream, partition, next, head, "took over a partition");
