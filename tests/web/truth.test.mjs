@@ -77,7 +77,7 @@ test('a call for help is on the screen within two seconds of the gateway', { ski
   const ROUNDS = 25;
   const { page, close } = await openWall(WALL_URL, { width: 1920, height: 1080 });
   const send = async (round, event) => {
-    const body = { specversion: '1.0', id: `latency-${process.pid}-${round}-${event}`, source: 'test/latency', type: 'city.elder.sos', time: new Date().toISOString(), data: { case_id: `latency-${process.pid}-${round}`, event, district: `试验区${round}` } };
+    const body = { specversion: '1.0', id: `latency-${process.pid}-${round}-${event}`, source: 'weihai/elder/12349', type: 'city.elder.sos', time: new Date().toISOString(), data: { case_id: `latency-${process.pid}-${round}`, event, district: `试验区${round}` } };
     const answer = await fetch(new URL('v1/events', `${GATEWAY_URL}/`), { method: 'POST', headers: { 'content-type': 'application/cloudevents+json', authorization: `Bearer ${TOKEN}` }, body: JSON.stringify(body) });
     assert.equal(answer.status, 202, await answer.text());
   };
