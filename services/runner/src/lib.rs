@@ -43,7 +43,7 @@ pub use compute::{Computed, compute};
 pub use export::{export_line, log_time};
 pub use partition::LATE_TOPIC;
 pub use published::{OfflineRow, Published};
-pub use rows::{Origin, constants, defs, derived, expected_sources};
+pub use rows::{Origin, constants, expected_sources};
 pub use service::{Deps, run};
 pub use sink::Sink;
 pub use upkeep::{Healed, Rebuilt, Relocated, Upkeep, heal, rebuild, relocate};

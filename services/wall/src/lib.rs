@@ -55,6 +55,7 @@ use crate::poll::Poller;
 use crate::profile::Profile;
 use crate::view::Known;
 pub use source::{Alerts, Cases, Source};
+pub use store::Stored;
 
 /// Questions about history that run at the same time.
 const DESKS: usize = 4;

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use serde::Deserialize;
 use yiping_event::TimeMs;
-use yiping_store::{LiveEntity, MetricFilter, MetricValue, Store};
+use yiping_store::{Formulas, LiveEntity, MetricFilter, MetricValue, Store};
 
 use crate::source::{
     Breach, Contact, HistoryQuery, Lot, Metric, Orders, Progress, Sos, Source, Spark, Usual, UsualQuery, Vehicle,
@@ -17,18 +17,20 @@ const REPLAYED: [&str; 3] = ["city", "district", "lot"];
 /// A delay that was noted so long before the last position says nothing about it.
 const DELAY_HOLDS_MS: i64 = 3600 * 1000;
 
+/// ClickHouse, as the wall asks it.
+pub struct Stored {
+    pub store: Store,
+    pub formulas: Formulas,
+}
+
 #[async_trait]
-impl Source for Store {
+impl Source for Stored {
     async fn latest(&self, levels: Option<&[&str]>) -> anyhow::Result<Vec<Metric>> {
-        let rows = match levels {
-            Some(levels) => self.latest_at(levels).await?,
-            None => Store::latest(self).await?,
-        };
-        Ok(rows.into_iter().map(metric).collect())
+        Ok(self.store.newest(&self.formulas, levels).await?.into_iter().map(metric).collect())
     }
 
     async fn streams(&self) -> anyhow::Result<Vec<Progress>> {
-        Ok(together(Store::streams(self).await?.into_iter().map(|status| Progress {
+        Ok(together(self.store.streams().await?.into_iter().map(|status| Progress {
             stream: status.stream,
             watermark: status.watermark_ms.map(TimeMs),
             last_event: status.last_event_ms.map(TimeMs),
@@ -44,25 +46,25 @@ impl Source for Store {
             last_contact: status.last_contact_ms.map(TimeMs),
             expected_s: f64::from(status.expected_s),
         };
-        Ok(Store::sources(self).await?.into_iter().map(contact).collect())
+        Ok(self.store.sources().await?.into_iter().map(contact).collect())
     }
 
     async fn vehicles(&self) -> anyhow::Result<Vec<Vehicle>> {
-        let (positions, delays) = tokio::try_join!(self.live("vehicle"), self.live("bus_delay"))?;
+        let (positions, delays) = tokio::try_join!(self.store.live("vehicle"), self.store.live("bus_delay"))?;
         Ok(vehicles(&positions, &delays))
     }
 
     async fn lots(&self) -> anyhow::Result<Vec<Lot>> {
-        Ok(self.live("lot").await?.iter().filter_map(lot).collect())
+        Ok(self.store.live("lot").await?.iter().filter_map(lot).collect())
     }
 
     async fn sos(&self) -> anyhow::Result<Vec<Sos>> {
-        Ok(self.live("sos").await?.iter().map(sos).collect())
+        Ok(self.store.live("sos").await?.iter().map(sos).collect())
     }
 
     async fn spark(&self, from: TimeMs, until: Option<TimeMs>) -> anyhow::Result<Vec<Spark>> {
         let mut curves: Vec<Spark> = Vec::new();
-        for point in Store::spark(self, from.0, until.map(|until| until.0)).await? {
+        for point in self.store.spark(from.0, until.map(|until| until.0)).await? {
             let name = format!("{}|city|{}|{}", point.metric, point.key, point.span);
             let at = (TimeMs(point.window_end_ms), point.value.filter(|value| value.is_finite()));
             match curves.last_mut() {
@@ -74,7 +76,7 @@ impl Source for Store {
     }
 
     async fn breaches(&self) -> anyhow::Result<Vec<Breach>> {
-        Ok(Store::breaches(self).await?.into_iter().map(breach).collect())
+        Ok(self.store.breaches().await?.into_iter().map(breach).collect())
     }
 
     async fn orders(&self, since: TimeMs) -> anyhow::Result<Vec<Orders>> {
@@ -84,7 +86,7 @@ impl Source for Store {
             category: row.category,
             orders: row.orders,
         };
-        Ok(self.open_orders("hotline", since.0).await?.into_iter().map(orders).collect())
+        Ok(self.store.open_orders("hotline", since.0).await?.into_iter().map(orders).collect())
     }
 
     async fn usual(&self, query: &UsualQuery) -> anyhow::Result<Vec<Usual>> {
@@ -99,7 +101,7 @@ impl Source for Store {
             high: point.high,
             days: point.days,
         };
-        Ok(Store::usual(self, &metrics, &query.level, &query.key, &ends).await?.into_iter().map(usual).collect())
+        Ok(self.store.usual(&metrics, &query.level, &query.key, &ends).await?.into_iter().map(usual).collect())
     }
 
     async fn history(&self, query: &HistoryQuery) -> anyhow::Result<Vec<Metric>> {
@@ -113,16 +115,16 @@ impl Source for Store {
             every_ms: query.every_ms,
             limit: Some(query.max_rows),
         };
-        Ok(self.metrics(&filter).await?.into_iter().map(metric).collect())
+        Ok(self.store.metrics(&filter).await?.into_iter().map(metric).collect())
     }
 
     async fn figures_past(&self, after: TimeMs, until: TimeMs, every_ms: i64) -> anyhow::Result<Vec<Metric>> {
-        let rows = Store::figures_past(self, &REPLAYED, after.0, until.0, every_ms).await?;
+        let rows = self.store.figures_past(&REPLAYED, after.0, until.0, every_ms).await?;
         Ok(rows.into_iter().map(metric).collect())
     }
 
     async fn breaches_past(&self, from: TimeMs, to: TimeMs) -> anyhow::Result<Vec<Breach>> {
-        Ok(Store::breaches_past(self, from.0, to.0).await?.into_iter().map(breach).collect())
+        Ok(self.store.breaches_past(from.0, to.0).await?.into_iter().map(breach).collect())
     }
 }
 

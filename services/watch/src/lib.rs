@@ -29,4 +29,4 @@ pub use offline::breaches;
 pub use past::{Baseline, DAY_MS, DAYS, Past, Wanted, expected};
 pub use rules::{Rule, RuleError, Rules};
 pub use run::{WatchDeps, run};
-pub use store::Archive;
+pub use store::{Archive, Stored};

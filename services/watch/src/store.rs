@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
-use yiping_store::{BreachRow, FinalFigure, MetricValue, Store, WatchState};
+use yiping_store::{BreachRow, FinalFigure, Formulas, MetricValue, Store, WatchState};
 
 use crate::{
     judge::{Breach, Figure, Opened, Outcome, Remembered, State},
@@ -29,18 +29,24 @@ pub trait Archive: Send + Sync {
     async fn latest(&self) -> anyhow::Result<Vec<MetricValue>>;
 }
 
+/// ClickHouse, as `watch` asks it.
+pub struct Stored {
+    pub store: Store,
+    pub formulas: Formulas,
+}
+
 #[async_trait]
-impl Archive for Store {
+impl Archive for Stored {
     async fn watermarks(&self) -> anyhow::Result<Vec<(String, i64)>> {
-        Ok(Store::watermarks(self).await?)
+        Ok(self.store.watermarks().await?)
     }
 
     async fn mark(&self, stream: &str) -> anyhow::Result<Option<i64>> {
-        Ok(self.watch_mark(stream).await?)
+        Ok(self.store.watch_mark(stream).await?)
     }
 
     async fn states(&self, stream: &str) -> anyhow::Result<Vec<Remembered>> {
-        Ok(self.watch_states(stream).await?.into_iter().map(remembered).collect())
+        Ok(self.store.watch_states(stream).await?.into_iter().map(remembered).collect())
     }
 
     async fn figures(&self, wanted: &[(String, String)], after: i64, until: i64) -> anyhow::Result<Vec<Figure>> {
@@ -50,7 +56,7 @@ impl Archive for Store {
         let metrics: BTreeSet<&str> = wanted.iter().map(|(metric, _)| metric.as_str()).collect();
         let levels: BTreeSet<&str> = wanted.iter().map(|(_, level)| level.as_str()).collect();
         let (metrics, levels): (Vec<&str>, Vec<&str>) = (metrics.into_iter().collect(), levels.into_iter().collect());
-        let figures = self.final_figures(&metrics, &levels, after, until).await?.into_iter().map(figure);
+        let figures = self.store.final_figures(&metrics, &levels, after, until).await?.into_iter().map(figure);
         let is_wanted =
             |figure: &Figure| wanted.iter().any(|(metric, level)| *metric == figure.metric && *level == figure.level);
         Ok(figures.filter(is_wanted).collect())
@@ -59,7 +65,7 @@ impl Archive for Store {
     async fn first(&self, wanted: &[(String, String)]) -> anyhow::Result<Option<i64>> {
         let metrics: BTreeSet<&str> = wanted.iter().map(|(metric, _)| metric.as_str()).collect();
         let metrics: Vec<&str> = metrics.into_iter().collect();
-        Ok(self.first_figure(&metrics).await?)
+        Ok(self.store.first_figure(&metrics).await?)
     }
 
     async fn past(&self, wanted: &[Wanted], counts: bool) -> anyhow::Result<Past> {
@@ -74,7 +80,7 @@ impl Archive for Store {
             let ends: BTreeSet<i64> =
                 wanted.iter().flat_map(|one| (1..=DAYS).map(|day| one.4 - day * DAY_MS)).collect();
             let ends: Vec<i64> = ends.into_iter().collect();
-            let rows = self.figures_at(metric, level, span, &keys, &ends).await?;
+            let rows = self.store.figures_at(metric, level, span, &keys, &ends).await?;
             let figures: Vec<Figure> = rows.into_iter().map(figure).collect();
             past.extend(baselines(&wanted, &figures, counts));
         }
@@ -84,11 +90,11 @@ impl Archive for Store {
     async fn write(&self, stream: &str, outcome: &Outcome, until: i64) -> anyhow::Result<()> {
         let breaches: Vec<BreachRow> = outcome.breaches.iter().map(breach_row).collect();
         let states: Vec<WatchState> = outcome.states.iter().map(|known| state_row(stream, known)).collect();
-        Ok(self.write_watch(stream, &breaches, &states, until).await?)
+        Ok(self.store.write_watch(stream, &breaches, &states, until).await?)
     }
 
     async fn latest(&self) -> anyhow::Result<Vec<MetricValue>> {
-        Ok(Store::latest(self).await?)
+        Ok(self.store.newest(&self.formulas, None).await?)
     }
 }
 

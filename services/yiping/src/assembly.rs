@@ -18,7 +18,7 @@ use yiping_gateway::{GatewayDeps, Inlets, Lateness, Limits, RejectSeen, Tls, Tok
 use yiping_log::Log;
 use yiping_pull::{PullDeps, PullMetrics};
 use yiping_runtime::{Admin, Config, Endpoints, Health, Life, Metrics, endpoints::Reader, net::bind};
-use yiping_store::{Batch, PrunePolicy, RejectRow};
+use yiping_store::{Batch, Formulas, PrunePolicy, RejectRow};
 use yiping_wall::{WallDeps, WallOptions};
 use yiping_watch::{DEFAULT_MOST_SERIES, Gauges, Rules, WatchDeps};
 
@@ -290,6 +290,11 @@ impl Process {
         Ok(())
     }
 
+    /// How merged sums become figures.
+    fn formulas(&self) -> Formulas {
+        Formulas::new(&self.catalogue, &yiping_runner::constants(&self.catalogue, &self.city))
+    }
+
     fn start_wall(&mut self, parts: &[Part]) -> anyhow::Result<()> {
         let Some(listener) = self.listeners.wall.take() else { return Ok(()) };
         let settings = &self.config.wall;
@@ -315,7 +320,10 @@ impl Process {
             }
         };
         let deps = WallDeps {
-            source: Arc::new(self.clickhouse()?.reader.clone()),
+            source: Arc::new(yiping_wall::Stored {
+                store: self.clickhouse()?.reader.clone(),
+                formulas: self.formulas(),
+            }),
             cases,
             alerts,
             city: Arc::clone(&self.city),
@@ -333,7 +341,10 @@ impl Process {
         let rules = Rules::new(&self.catalogue, &self.city)?;
         let gauges = Gauges::new(&self.registry, &self.catalogue, &self.city, DEFAULT_MOST_SERIES)?;
         let deps = WatchDeps {
-            archive: Arc::new(self.clickhouse()?.writer.clone()),
+            archive: Arc::new(yiping_watch::Stored {
+                store: self.clickhouse()?.writer.clone(),
+                formulas: self.formulas(),
+            }),
             catalogue: Arc::clone(&self.catalogue),
             city: Arc::clone(&self.city),
             rules,

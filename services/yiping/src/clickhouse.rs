@@ -9,7 +9,7 @@ use yiping_catalogue::Catalogue;
 use yiping_city::City;
 use yiping_runtime::{Config, Endpoints};
 use yiping_store::{
-    Store, StoreOptions,
+    DerivedDef, MetricDef, Store, StoreOptions,
     embedded::{self, EmbeddedOptions, Server},
     libchdb,
 };
@@ -102,10 +102,10 @@ async fn library() -> anyhow::Result<PathBuf> {
 }
 
 pub async fn migrate(store: &Store, catalogue: &Catalogue, city: &City) -> anyhow::Result<()> {
-    let defs = yiping_runner::defs(catalogue);
+    let defs = MetricDef::all(catalogue);
     let constants = yiping_runner::constants(catalogue, city);
     let sources = yiping_runner::expected_sources(city);
-    let derived = yiping_runner::derived(catalogue);
+    let derived = DerivedDef::all(catalogue);
     store.migrate(&defs, &derived, &constants, &sources).await.context("bringing ClickHouse's schema up to date")
 }
 
@@ -113,7 +113,7 @@ pub async fn migrate(store: &Store, catalogue: &Catalogue, city: &City) -> anyho
 pub fn schema(config: &Config) -> anyhow::Result<Vec<String>> {
     // (statements are the same wherever they run, but for the cluster)
     let store = connect(config, "http://127.0.0.1:8123")?;
-    Ok(store.schema(&yiping_runner::derived(&Catalogue::builtin()?)))
+    Ok(store.schema(&DerivedDef::all(&Catalogue::builtin()?)))
 }
 
 /// Connects to (or starts) ClickHouse, brings its schema up to date, and lets it go.

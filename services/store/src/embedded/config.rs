@@ -8,7 +8,7 @@ use super::{Credentials, EmbeddedError, credentials::write_private};
 
 /// What `yiping_reader` may read: the contract's views, and the tables under them (views run with the caller's rights). Not the
 /// checkpoints, which hold state that nobody reads by hand.
-const READABLE: [&str; 33] = [
+const READABLE: [&str; 34] = [
     "metrics",
     "metrics_latest",
     "metrics_days",
@@ -30,6 +30,7 @@ const READABLE: [&str; 33] = [
     "metric_rows",
     "metric_latest_rows",
     "latest_marks",
+    "latest_sums",
     "latest_reached",
     "stream_watermarks",
     "unhealed",

@@ -8,6 +8,7 @@ mod cluster;
 mod latest;
 mod live;
 mod merging;
+mod newest;
 mod server;
 mod wall;
 mod writing;
