@@ -75,7 +75,8 @@ FROM city.status_rows FINAL
 WHERE (stream, generation) IN (SELECT stream, max(generation) FROM city.status_rows GROUP BY stream);
 
 -- Judged against the clock of the server (I10: ticks move time, so time is no sign of life): fresh up to twice what is
--- expected between two contacts, late up to four times that, then silent.
+-- expected between two contacts, late up to four times that, then silent. A source that the profile doesn't name (a trial, a
+-- department that tried its map) is forgotten a day after its last word: it would make its stream late for ever.
 CREATE OR REPLACE VIEW city.source_status AS
 SELECT
     source, stream, last_event, last_contact, expected_s,
@@ -91,6 +92,7 @@ FROM
         max(s.last_event) AS last_event,
         max(s.last_contact) AS last_contact,
         toUInt32(coalesce(max(s.told_s), max(s.planned_s), 30)) AS expected_s,
+        max(s.planned_s) IS NOT NULL AS planned,
         toUnixTimestamp64Milli(now64(3)) - toUnixTimestamp64Milli(last_contact) AS age_ms
     FROM
     (
@@ -102,7 +104,8 @@ FROM
         WHERE expected_s IS NOT NULL
     ) AS s
     GROUP BY stream, source
-);
+)
+WHERE planned OR age_ms <= greatest(24 * 3600 * 1000, 8000 * toInt64(expected_s));
 
 -- A breach is written when it opens, gets worse and closes: here is its newest state. (Before there was `watch` this was a table, and
 -- empty.)

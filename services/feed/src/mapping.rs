@@ -22,6 +22,7 @@
 //! [`Made::changeovers`].
 
 mod functions;
+mod named;
 
 use crate::tables::Tables;
 use crate::timetable::Timetable;
@@ -87,6 +88,8 @@ pub enum MapError {
     Read(#[from] std::io::Error),
     #[error("the map is no valid jq: {0}")]
     Compile(String),
+    #[error("{0}")]
+    Table(String),
     #[error("the map failed: {0}")]
     Run(String),
     #[error("the table {:?} has no code {:?}", .0.table, .0.code)]
@@ -126,6 +129,7 @@ impl Mapping {
                 let texts = unknown.map(|(name, kind)| format!("unknown {} {name}", kind.as_str()));
                 MapError::Compile(texts.collect::<Vec<_>>().join("; "))
             })?;
+        named::tables(code).iter().try_for_each(|name| means.tables.get(name).map(|_| ())).map_err(MapError::Table)?;
         Ok(Self { filter, means })
     }
 
@@ -285,7 +289,12 @@ mod tests {
         assert_eq!(made, [json!({"a": "open", "b": 3, "c": null})]);
         let fault = |code| map(code).run(&json!({"a": "9"})).unwrap_err().to_string();
         assert!(fault(r#"{a: (.a | lookup("status"))}"#).contains(r#"the table "status" has no code "9""#));
-        assert!(fault(r#"{a: (.a | lookup("stati"))}"#).contains(r#"no table "stati"; the feed has status"#));
+        // a table that is not there: found at once where the map names it, else when it is asked for
+        for code in [r#"{a: (.a | lookup("stati"))}"#, "{a: $tables.stati}"] {
+            let fault = Mapping::compile_with(code, means()).err().unwrap().to_string();
+            assert!(fault.contains(r#"no table "stati"; the feed has status"#), "{fault}");
+        }
+        assert!(fault(r#"{a: (.a | lookup("stat" + "i"))}"#).contains(r#"no table "stati"; the feed has status"#));
     }
 
     #[test]

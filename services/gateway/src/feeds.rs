@@ -246,7 +246,7 @@ fn said(error: &MapError) -> String {
         }
         MapError::UnknownCode(UnknownCode { table, .. }) => format!("the table {table:?} has no such code"),
         MapError::TooMany => "the map gave too many events".to_owned(),
-        MapError::Run(_) | MapError::Read(_) | MapError::Compile(_) => {
+        MapError::Run(_) | MapError::Read(_) | MapError::Compile(_) | MapError::Table(_) => {
             "the map failed on this row; try it with `yiping feed test --config SETTINGS --feed NAME FILE`".to_owned()
         }
     }

@@ -139,6 +139,7 @@ fn is_suspicious_text(bytes: &[u8]) -> bool {
             0xe4..=0xe9 if bytes.get(at + 3).is_some_and(u8::is_ascii_alphabetic) => {
                 return true;
             }
+            b'W' | b'w' if matches!(bytes[at..], [_, b'J' | b'j', 0xe4..=0xe9, ..]) => return true,
             _ => digits = 0,
         }
         if digits >= MOBILE_DIGITS {
@@ -254,12 +255,27 @@ fn id_number(signs: &[Sign]) -> Option<(usize, Finding)> {
     (is_date && is_checked && ends(&signs[ID_CHARS..])).then_some((ID_CHARS, Finding::IdNumber))
 }
 
+fn is_plate_dot(sign: &Sign) -> bool {
+    matches!(sign.char, '·' | '•' | '.' | '-' | ' ')
+}
+
 fn plate(signs: &[Sign]) -> Option<(usize, Finding)> {
+    // the armed police's begin with WJ: WJ鲁·12345, WJ鲁1234X
+    if let [w, j, rest @ ..] = signs
+        && (w.char, j.char) == ('W', 'J')
+        && let [province, rest @ ..] = rest
+        && PROVINCES.contains(province.char)
+    {
+        let dot = usize::from(rest.first().is_some_and(is_plate_dot));
+        let tail = rest[dot..].iter().take_while(|sign| sign.char.is_ascii_alphanumeric()).count();
+        let has_digit = rest[dot..dot + tail].iter().any(|sign| sign.char.is_ascii_digit());
+        return (tail == 5 && has_digit).then_some((3 + dot + tail, Finding::Plate));
+    }
     let [province, letter, ..] = signs else { return None };
     if !PROVINCES.contains(province.char) || !letter.char.is_ascii_uppercase() {
         return None;
     }
-    let mut at = 2 + usize::from(signs.get(2).is_some_and(|sign| matches!(sign.char, '·' | '•' | '.' | '-' | ' ')));
+    let mut at = 2 + usize::from(signs.get(2).is_some_and(is_plate_dot));
     let from = at;
     while signs.get(at).is_some_and(|sign| sign.char.is_ascii_alphanumeric()) {
         at += 1;
@@ -326,17 +342,13 @@ mod tests {
 
     #[test]
     fn a_plate_is_found_and_words_are_not() {
-        for text in [
-            "鲁K12345",
-            "鲁K·D12345",
-            "鲁 K12345".replace(' ', "").as_str(),
-            "车牌鲁k·1234学",
-            "京AD12345",
-            "粤Z1234港",
-        ] {
+        for text in
+            ["鲁K12345", "鲁K·D12345", "WJ鲁12345", "车牌wj鲁·1234x", "车牌鲁k·1234学", "京AD12345", "粤Z1234港"]
+        {
             assert_eq!(find(text), Some(Finding::Plate), "{text}");
         }
-        for text in ["鲁", "鲁K", "鲁KABCDE", "新A区", "云TV频道", "文登区K12345", "鲁K1234567"] {
+        for text in ["鲁", "鲁K", "鲁KABCDE", "WJ鲁", "WJ鲁123456", "新A区", "云TV频道", "文登区K12345", "鲁K1234567"]
+        {
             assert_eq!(find(text), None, "{text}");
         }
     }

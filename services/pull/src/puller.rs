@@ -48,6 +48,15 @@ enum What {
     FailedRows,
 }
 
+/// What became of a payload.
+#[derive(Default)]
+struct Told {
+    /// Events that are durable, now or since an earlier poll.
+    good: usize,
+    /// Events that were rejected, and rows that are none.
+    bad: usize,
+}
+
 impl Puller {
     /// Pulls until cancelled.
     pub async fn run(mut self, cancel: CancellationToken) {
@@ -79,9 +88,19 @@ impl Puller {
         let more = match self.source.fetch().await? {
             Fetched::Nothing => false,
             Fetched::Something { payload, more } => {
-                if let Err(error) = self.deliver(payload, polled).await {
+                let is_file = matches!(payload, Payload::File(_));
+                let why = match self.deliver(payload, polled).await {
+                    Err(error) => Some(format!("{error:#}")),
+                    // (whoever put a file there looks into the folder, not into the log)
+                    Ok(Told { good: 0, bad: 1.. }) if is_file => Some(
+                        "not one of its rows is an event (is its encoding the feed's?); they are kept as rejects"
+                            .into(),
+                    ),
+                    Ok(_) => None,
+                };
+                if let Some(why) = why {
                     self.source.unreadable().await?;
-                    let message = format!("the payload is not what this feed sends: {error:#}");
+                    let message = format!("the payload is not what this feed sends: {why}");
                     return Err(Failure::new(Reason::Unreadable, message));
                 }
                 self.source.taken().await?;
@@ -97,17 +116,19 @@ impl Puller {
     ///
     /// # Errors
     /// The payload can't be taken apart.
-    async fn deliver(&mut self, payload: Payload, polled: TimeMs) -> anyhow::Result<()> {
+    async fn deliver(&mut self, payload: Payload, polled: TimeMs) -> anyhow::Result<Told> {
         let (sender, mut pieces) = mpsc::channel(1);
         let (feed, read) = (Arc::clone(&self.feed), self.read.clone());
         let cutting = tokio::task::spawn_blocking(move || cut(&feed, &read, payload, polled, &sender));
+        let mut told = Told::default();
         while let Some(piece) = pieces.recv().await {
-            self.send(piece).await;
+            self.send(piece, &mut told).await;
         }
-        cutting.await?
+        cutting.await??;
+        Ok(told)
     }
 
-    async fn send(&mut self, piece: Piece) {
+    async fn send(&mut self, piece: Piece, told: &mut Told) {
         let Piece { events, failed, rows, changeovers, .. } = piece;
         let name = self.feed.name.clone();
         self.metrics.rows.with_label_values(&[&name]).inc_by(rows);
@@ -117,6 +138,7 @@ impl Puller {
         let all = events.len();
         let new = self.unseen(events);
         self.count("repeated", all - new.len());
+        told.good += all - new.len();
         if !new.is_empty() {
             let verdict = self.insist(What::Events, &new).await;
             for reject in &verdict.rejected {
@@ -134,9 +156,13 @@ impl Puller {
                 );
             }
             self.count("rejected", verdict.rejected.len());
-            self.count("accepted", new.len().saturating_sub(verdict.rejected.len()));
+            let accepted = new.len().saturating_sub(verdict.rejected.len());
+            self.count("accepted", accepted);
+            told.good += accepted;
+            told.bad += verdict.rejected.len();
             new.iter().for_each(|line| self.seen.note(line.key));
         }
+        told.bad += failed.len();
         let failed = self.unseen(failed);
         if !failed.is_empty() {
             let verdict = self.insist(What::FailedRows, &failed).await;

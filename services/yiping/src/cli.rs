@@ -106,7 +106,7 @@ pub enum TokenCommand {
 #[derive(Debug, Args)]
 pub struct DemoArgs {
     /// Where the demo keeps its log and its database; started again on it, it goes on
-    #[arg(long, default_value = "yiping-data")]
+    #[arg(long, env = "YIPING_DATA_DIR", default_value = "yiping-data")]
     pub data_dir: PathBuf,
     /// Port of the wall on 127.0.0.1 (0: any free one)
     #[arg(long, default_value_t = 8080)]
@@ -251,7 +251,7 @@ pub struct ReplayArgs {
     #[arg(long, env = "YIPING_TOKEN", hide_env_values = true)]
     pub token: Option<String>,
     /// The running system's data folder
-    #[arg(long, default_value = "yiping-data")]
+    #[arg(long, env = "YIPING_DATA_DIR", default_value = "yiping-data")]
     pub data_dir: PathBuf,
     #[arg(required = true)]
     pub files: Vec<PathBuf>,

@@ -268,3 +268,21 @@ async fn a_large_payload_goes_in_pieces_and_a_source_that_has_more_is_asked_at_o
     let before = life.at(1).await.len();
     assert_eq!(life.at(60).await.len(), before);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_file_of_which_nothing_is_an_event_is_set_aside_and_one_with_a_bad_row_is_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        Ok(Fetched::Something { payload: Payload::File(path), more: false })
+    };
+    let row = r#"{"at": "2026-01-01T00:00:00Z", "lot": "P1", "n": 1}"#;
+    let life = begin(vec![file("1", "1,2\n3,4\n"), file("2", &format!("{row}\n1,2\n")), file("3", "")], vec![]);
+    let story = life.at(60).await;
+    let ends: Vec<&str> =
+        story.iter().map(|(_, what)| what.as_str()).filter(|what| ["taken", "set aside"].contains(what)).collect();
+    assert_eq!(ends, ["set aside", "taken", "taken"], "{story:?}");
+    assert!(story.iter().any(|(_, what)| what.starts_with("rows 1,2")), "its rows are kept: {story:?}");
+    assert_eq!((life.failures(Reason::Unreadable), life.events("accepted")), (1, 1));
+}

@@ -7,7 +7,7 @@ use crate::{T0, constants, defs, derived, shared, store, store_or_skip};
 
 pub fn expected() -> Vec<ExpectedSource> {
     let source = |source: &str| ExpectedSource { stream: "bus".into(), source: source.into(), expected_s: 30 };
-    ["never", "fresh", "late", "silent"].map(source).into()
+    ["never", "fresh", "late", "expected"].map(source).into()
 }
 
 #[tokio::test]
@@ -24,13 +24,22 @@ async fn a_source_is_fresh_late_silent_or_was_never_there() {
         expected_s: None,
     };
     let told = SourceRow { expected_s: Some(1000), ..source("patient", 1900, 0) };
-    // the newest contact of any partition counts
-    let sources =
-        vec![source("fresh", 500, 0), source("fresh", 1, 1), source("late", 90, 0), source("silent", 500, 0), told];
+    const DAY_S: i64 = 24 * 3600;
+    // the newest contact of any partition counts; who is not expected and spoke long ago is forgotten
+    let sources = vec![
+        source("fresh", 500, 0),
+        source("fresh", 1, 1),
+        source("late", 90, 0),
+        source("silent", DAY_S - 60, 0),
+        source("tried once", DAY_S + 60, 0),
+        source("expected", DAY_S + 60, 0),
+        told,
+    ];
     store.write(&Batch { sources, ..Batch::default() }, &CancellationToken::new()).await.unwrap();
     let states: Vec<(String, String, u32)> =
         store.sources().await.unwrap().into_iter().map(|row| (row.source, row.state, row.expected_s)).collect();
     let wanted = [
+        ("expected", "silent", 30),
         ("fresh", "fresh", 30),
         ("late", "late", 30),
         ("never", "not_connected", 30),
