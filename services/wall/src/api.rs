@@ -86,7 +86,21 @@ async fn snapshot(State(wall): State<Arc<Wall>>, headers: HeaderMap) -> Response
     if page::is_known(&headers, &etag) {
         return (StatusCode::NOT_MODIFIED, about).into_response();
     }
-    (about, [(header::CONTENT_TYPE, "application/json")], Body::from(wall.hub.body(&snapshot))).into_response()
+    let json = [(header::CONTENT_TYPE, "application/json"), (header::VARY, "accept-encoding")];
+    if takes_gzip(&headers)
+        && let Some(packed) = wall.hub.packed(&snapshot)
+    {
+        return (about, json, [(header::CONTENT_ENCODING, "gzip")], Body::from(packed)).into_response();
+    }
+    (about, json, Body::from(wall.hub.body(&snapshot))).into_response()
+}
+
+fn takes_gzip(headers: &HeaderMap) -> bool {
+    let taken = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    taken.split(',').any(|one| {
+        let mut parts = one.split(';').map(str::trim);
+        parts.next().is_some_and(|name| name.eq_ignore_ascii_case("gzip")) && !parts.any(|weight| weight == "q=0")
+    })
 }
 
 async fn heartbeat(State(wall): State<Arc<Wall>>, body: Bytes) -> Response {

@@ -2,9 +2,11 @@
 //! It must not know the store: a tick never waits for anything.
 
 use std::collections::VecDeque;
+use std::io::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::Bytes;
+use flate2::{Compression, write::GzEncoder};
 use serde_json::Value;
 use tokio::sync::broadcast;
 use yiping_event::TimeMs;
@@ -37,6 +39,7 @@ pub(crate) struct Snapshot {
     pub id: String,
     view: View,
     body: OnceLock<Bytes>,
+    packed: OnceLock<Option<Bytes>>,
 }
 
 impl Hub {
@@ -109,6 +112,16 @@ impl Hub {
         snapshot.body.get_or_init(write).clone()
     }
 
+    /// The same as gzip, also made once for all who ask; `None`: it couldn't be.
+    pub fn packed(&self, snapshot: &Snapshot) -> Option<Bytes> {
+        let pack = || {
+            let body = self.body(snapshot);
+            let mut packed = GzEncoder::new(Vec::with_capacity(body.len() / 8), Compression::fast());
+            packed.write_all(&body).and_then(|()| packed.finish()).ok().map(Bytes::from)
+        };
+        snapshot.packed.get_or_init(pack).clone()
+    }
+
     fn snapshot_frame(&self, snapshot: &Snapshot) -> Bytes {
         frame("snapshot", &snapshot.id, &self.body(snapshot))
     }
@@ -131,7 +144,7 @@ impl Told {
 
 impl Snapshot {
     fn new(id: String, view: View) -> Arc<Self> {
-        Arc::new(Snapshot { id, view, body: OnceLock::new() })
+        Arc::new(Snapshot { id, view, body: OnceLock::new(), packed: OnceLock::new() })
     }
 }
 

@@ -221,6 +221,32 @@ async fn the_page_comes_with_its_type_its_policy_and_its_etag() {
 }
 
 #[tokio::test]
+async fn a_packed_snapshot_is_the_plain_one() {
+    let wall = Wall::up(Memory::of(full_city()), fast()).await;
+    let ask = async |taken: &str| {
+        let url = format!("{}/api/snapshot", wall.url);
+        let answer = wall.http.get(url).header("accept-encoding", taken).send().await.unwrap();
+        let header = |name: &str| answer.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+        let (etag, encoding) = (header("etag"), header("content-encoding"));
+        assert!(header("vary").unwrap().contains("accept-encoding"));
+        (etag, encoding, answer.bytes().await.unwrap())
+    };
+    // (time goes on between two questions: those of one moment are compared)
+    let (plain, packed) = loop {
+        let (plain, packed) = (ask("identity, gzip;q=0").await, ask("br, gzip").await);
+        if plain.0 == packed.0 {
+            break (plain, packed);
+        }
+    };
+    assert_eq!((plain.1, packed.1.as_deref()), (None, Some("gzip")));
+    let mut text = Vec::new();
+    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&packed.2[..]), &mut text).unwrap();
+    assert_eq!(text, plain.2);
+    assert!(packed.2.len() < text.len());
+    wall.down().await;
+}
+
+#[tokio::test]
 async fn what_is_not_there_is_404_and_nothing_outside_the_page_is_reached() {
     let wall = Wall::up(Memory::of(Answers::default()), fast()).await;
     for path in ["/nothing", "/api/nothing", "/..%2f..%2fCargo.toml", "/assets/../../../Cargo.toml"] {
