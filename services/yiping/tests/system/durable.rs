@@ -9,7 +9,10 @@ use std::{
 
 use serde_json::json;
 
-use crate::harness::{System, eventually, http, signal};
+use crate::{
+    harness::{System, eventually, http, signal},
+    published::STREAMS,
+};
 
 const SETTINGS: [(&str, &str); 2] = [("YIPING_STORE__CHECKPOINT", "1s"), ("YIPING_LOG__PARTITIONS", "1")];
 const CALLS: &str = "trace=pwrite64,pwritev,write,writev,sendto,sendmsg,recvfrom,read,fsync,fdatasync";
@@ -22,6 +25,12 @@ fn i4_what_is_answered_is_on_the_disk_and_a_checkpoints_segments_are_before_its_
     }
     let dir = tempfile::tempdir().unwrap();
     let system = System::start(dir.path(), &SETTINGS);
+    // what the start makes is over: its checkpoints would be seen without their segments
+    let admin = system.endpoints["admin"].as_str().unwrap();
+    eventually(Duration::from_secs(60), "the first checkpoint of every stream", || {
+        let metrics = String::from_utf8(http("GET", &format!("{admin}/metrics"), &[], b"").1).unwrap();
+        (metrics.matches("\nyiping_checkpoint_timestamp_seconds{").count() == STREAMS.len()).then_some(())
+    });
     let (service, clickhouse) = (dir.path().join("service.trace"), dir.path().join("clickhouse.trace"));
     let Some(of_service) = Strace::of(system.pid(), &service) else {
         eprintln!("skipped: this machine lets nobody trace a process (ptrace)");
