@@ -1,5 +1,5 @@
 //! The newest figures, asked for every second: merged sums from the view `city.latest_sums`, published by the catalogue's own formula.
-//! The views `city.metrics_latest_merged` and `city.metrics_latest` say the same to whoever reads SQL, at several times the cost; a
+//! The views `city.metrics_latest_merged` and `city.metrics_latest` say the same to whoever reads SQL, at two to five times the cost; a
 //! test holds the two together.
 
 use std::collections::{BTreeMap, HashMap};
