@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use crate::member::{Kind, Name, SourceRef, must};
-use crate::{Code, Data, Event, Reject, TimeMs, time};
+use crate::{Code, Data, Event, Reject, TimeMs, at_once, elder, hotline, time};
 
 /// The Kafka header that every record carries …
 pub const CONTENT_TYPE_HEADER: &str = "content-type";
@@ -17,7 +17,7 @@ pub const CONTENT_TYPE: &str = "application/cloudevents+json";
 const SPEC_VERSION: &str = "1.0";
 
 /// The one version of CloudEvents that there is.
-struct SpecVersion;
+pub(crate) struct SpecVersion;
 
 impl<'de> Kind<'de> for SpecVersion {
     type Out = ();
@@ -54,6 +54,9 @@ struct Envelope<'a> {
 pub fn decode(bytes: &[u8]) -> Result<Event<'_>, Reject> {
     let text = str::from_utf8(bytes)
         .map_err(|fault| Reject::new(Code::BadJson, "", format!("not UTF-8 from byte {} on", fault.valid_up_to())))?;
+    if let Some(event) = at_once::read(text) {
+        return Ok(event);
+    }
     if !is_object(text) {
         return Err(match serde_json::from_str::<serde::de::IgnoredAny>(text) {
             Ok(_) => Reject::new(Code::BadEnvelope, "", "expected an object"),
@@ -64,7 +67,12 @@ pub fn decode(bytes: &[u8]) -> Result<Event<'_>, Reject> {
         let reject = Reject::explain::<Envelope<'_>>(text, "", Code::BadEnvelope);
         return Err(Reject { id: id_of(text), ..reject });
     };
-    match data(&envelope.type_name, envelope.data.get()) {
+    let data = match data(&envelope.type_name, Text(envelope.data.get())) {
+        Ok(Some(data)) => created_has(&data).map(|()| data),
+        Ok(None) => Err(Reject::new(Code::UnknownType, "/type", "no type of this city")),
+        Err(reject) => Err(reject),
+    };
+    match data {
         Ok(data) => {
             let Envelope { id, source, time, receivedtime: received, .. } = envelope;
             Ok(Event { id, source, time, received, data })
@@ -73,54 +81,63 @@ pub fn decode(bytes: &[u8]) -> Result<Event<'_>, Reject> {
     }
 }
 
-fn data<'a>(type_name: &str, text: &'a str) -> Result<Data<'a>, Reject> {
-    Ok(match type_name {
-        "city.bus.position" => Data::BusPosition(typed(text)?),
-        "city.bus.stop" => Data::BusStop(typed(text)?),
-        "city.bus.trip" => Data::BusTrip(typed(text)?),
-        "city.parking.snapshot" => Data::ParkingSnapshot(typed(text)?),
-        "city.parking.entry" => Data::ParkingEntry(typed(text)?),
-        "city.parking.exit" => Data::ParkingExit(typed(text)?),
-        "city.parking.payment" => Data::ParkingPayment(typed(text)?),
-        "city.parking.credit" => Data::ParkingCredit(typed(text)?),
-        "city.hotline.call" => Data::HotlineCall(typed(text)?),
-        "city.hotline.order" => {
-            let order: crate::hotline::Order<'_> = typed(text)?;
-            created_has(order.event == crate::hotline::OrderKind::Created, &order.category, &order.district)?;
-            Data::HotlineOrder(order)
-        }
-        "city.hotline.callback" => Data::HotlineCallback(typed(text)?),
-        "city.elder.call" => Data::ElderCall(typed(text)?),
-        "city.elder.sos" => Data::ElderSos(typed(text)?),
-        "city.elder.order" => {
-            let order: crate::elder::Order<'_> = typed(text)?;
-            created_has(order.event == crate::elder::OrderKind::Created, &order.category, &order.district)?;
-            Data::ElderOrder(order)
-        }
-        "city.elder.callback" => Data::ElderCallback(typed(text)?),
-        "city.elder.heartbeat" => Data::ElderHeartbeat(typed(text)?),
-        "city.source.heartbeat" => Data::SourceHeartbeat(typed(text)?),
-        "city.tick" => Data::Tick(typed(text)?),
-        "city.config" => Data::Config(typed(text)?),
-        _ => {
-            return Err(Reject::new(Code::UnknownType, "/type", "no type of this city"));
-        }
-    })
+/// Where data is read from.
+pub(crate) trait From<'a> {
+    type Error;
+    fn read<T: Deserialize<'a>>(self) -> Result<T, Self::Error>;
 }
 
-fn typed<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Reject> {
-    // serde would also read a struct from an array
-    if !is_object(text) {
-        return Err(Reject::new(Code::BadData, "/data", "expected an object"));
+/// The data of a type; `None` when nobody knows it.
+pub(crate) fn data<'a, F: From<'a>>(type_name: &str, from: F) -> Result<Option<Data<'a>>, F::Error> {
+    Ok(Some(match type_name {
+        "city.bus.position" => Data::BusPosition(from.read()?),
+        "city.bus.stop" => Data::BusStop(from.read()?),
+        "city.bus.trip" => Data::BusTrip(from.read()?),
+        "city.parking.snapshot" => Data::ParkingSnapshot(from.read()?),
+        "city.parking.entry" => Data::ParkingEntry(from.read()?),
+        "city.parking.exit" => Data::ParkingExit(from.read()?),
+        "city.parking.payment" => Data::ParkingPayment(from.read()?),
+        "city.parking.credit" => Data::ParkingCredit(from.read()?),
+        "city.hotline.call" => Data::HotlineCall(from.read()?),
+        "city.hotline.order" => Data::HotlineOrder(from.read()?),
+        "city.hotline.callback" => Data::HotlineCallback(from.read()?),
+        "city.elder.call" => Data::ElderCall(from.read()?),
+        "city.elder.sos" => Data::ElderSos(from.read()?),
+        "city.elder.order" => Data::ElderOrder(from.read()?),
+        "city.elder.callback" => Data::ElderCallback(from.read()?),
+        "city.elder.heartbeat" => Data::ElderHeartbeat(from.read()?),
+        "city.source.heartbeat" => Data::SourceHeartbeat(from.read()?),
+        "city.tick" => Data::Tick(from.read()?),
+        "city.config" => Data::Config(from.read()?),
+        _ => return Ok(None),
+    }))
+}
+
+/// The text of data that stood by itself.
+struct Text<'a>(&'a str);
+
+impl<'a> From<'a> for Text<'a> {
+    type Error = Reject;
+
+    fn read<T: Deserialize<'a>>(self) -> Result<T, Reject> {
+        // serde would also read a struct from an array
+        if !is_object(self.0) {
+            return Err(Reject::new(Code::BadData, "/data", "expected an object"));
+        }
+        serde_json::from_str(self.0).map_err(|_| Reject::explain::<T>(self.0, "/data", Code::BadData))
     }
-    serde_json::from_str(text).map_err(|_| Reject::explain::<T>(text, "/data", Code::BadData))
 }
 
 /// An order's levels come from its `created`; the events after it need only the order's id.
-fn created_has(created: bool, category: &Option<Cow<'_, str>>, district: &Option<Cow<'_, str>>) -> Result<(), Reject> {
+pub(crate) fn created_has(data: &Data<'_>) -> Result<(), Reject> {
+    let (category, district) = match data {
+        Data::HotlineOrder(order) if order.event == hotline::OrderKind::Created => (&order.category, &order.district),
+        Data::ElderOrder(order) if order.event == elder::OrderKind::Created => (&order.category, &order.district),
+        _ => return Ok(()),
+    };
     let missing = match (category, district) {
-        (None, _) if created => "/data/category",
-        (_, None) if created => "/data/district",
+        (None, _) => "/data/category",
+        (_, None) => "/data/district",
         _ => return Ok(()),
     };
     Err(Reject::new(Code::BadData, missing, "is required when an order is created"))

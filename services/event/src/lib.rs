@@ -7,6 +7,7 @@
 //! | file | stage |
 //! | --- | --- |
 //! | `envelope.rs` | bytes → envelope → typed data ([`decode`]), and back ([`Event::to_json`]) |
+//! | `at_once.rs` | the same in one reading, for nearly every event |
 //! | `reject.rs` | why bytes are no event, with a JSON pointer and without the sender's values |
 //! | `event.rs` | [`Event`], [`Data`]: the table of types |
 //! | `types.rs` | the same table for senders, with the published schemas ([`TYPES`]) |
@@ -24,6 +25,7 @@
 
 mod words;
 
+mod at_once;
 pub mod bus;
 pub mod elder;
 mod envelope;
