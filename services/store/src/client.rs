@@ -10,7 +10,7 @@ use std::{
 
 use clickhouse::{Client, Compression};
 
-use crate::{Result, StoreError, cluster};
+use crate::{KeepDays, Result, StoreError, cluster};
 
 /// How patient a [`Store`] is.
 #[derive(Debug, Clone)]
@@ -24,6 +24,8 @@ pub struct StoreOptions {
     pub read_timeout: Duration,
     /// The cluster (as ClickHouse's `remote_servers` names it) over which everything is spread; None: one server.
     pub cluster: Option<String>,
+    /// How long the rows of windows stay; [`Store::migrate`] tells ClickHouse.
+    pub keep: KeepDays,
 }
 
 impl Default for StoreOptions {
@@ -34,6 +36,7 @@ impl Default for StoreOptions {
             insert_timeout: Duration::from_secs(60),
             read_timeout: Duration::from_secs(10),
             cluster: None,
+            keep: KeepDays::default(),
         }
     }
 }

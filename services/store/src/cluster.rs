@@ -33,10 +33,10 @@ pub(crate) fn spread(statement: &str, cluster: &str) -> Vec<String> {
         return vec![own, format!("{create}{table} {on} AS city.{table}_shard ENGINE = {engine}")];
     }
     if let Some((table, rest)) = named("ALTER TABLE city.") {
-        // of a table that is spread the columns' codecs are the shards' matter
+        // of a table that is spread the columns' codecs are the shards' matter, and how long rows stay wholly
         let own = format!("ALTER TABLE city.{table}{} {on}{rest}", if table == SPREAD { "_shard" } else { "" });
-        let all =
-            (table == SPREAD).then(|| format!("ALTER TABLE city.{table} {on}{}", rest.replace(" CODEC(ZSTD)", "")));
+        let all = (table == SPREAD && rest.contains(" COLUMN "))
+            .then(|| format!("ALTER TABLE city.{table} {on}{}", rest.replace(" CODEC(ZSTD)", "")));
         return [Some(own), all].into_iter().flatten().collect();
     }
     if let Some((view, rest)) = named("CREATE OR REPLACE VIEW city.") {

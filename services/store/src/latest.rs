@@ -64,12 +64,8 @@ impl Formulas {
         for entry in self.entries.values() {
             let Some(derived) = &entry.derived else { continue };
             let Some((when, limit)) = derived.when.zip(derived.limit) else { continue };
-            let of = |row: &&MetricValue| {
-                row.metric == derived.of
-                    && row.level == derived.level
-                    && row.span == derived.span
-                    && row.window_end_ms % 60_000 == 0
-            };
+            let of =
+                |row: &&MetricValue| row.metric == derived.of && row.level == derived.level && row.span == derived.span;
             let mut minutes: BTreeMap<(&str, i64), MetricValue> = BTreeMap::new();
             for row in figures.iter().filter(of) {
                 let minute = minutes.entry((&row.stream, row.window_end_ms)).or_insert_with(|| MetricValue {

@@ -9,6 +9,7 @@
 //! | `migrate` | tables, views, the catalogue's and the profile's rows |
 //! | `defs` | what of the catalogue the views need |
 //! | `cluster` | the same on a cluster: copies, and the rows of windows spread over shards |
+//! | `keep` | how long rows stay |
 //! | `write` | a batch, retried until it is on disk |
 //! | `checkpoint` | state and offset as one (I4) |
 //! | `read` | the views, typed |
@@ -23,6 +24,7 @@ mod defs;
 pub mod embedded;
 mod error;
 mod generation;
+mod keep;
 mod latest;
 pub mod libchdb;
 mod migrate;
@@ -35,6 +37,7 @@ mod write;
 pub use checkpoint::{Checkpoint, CheckpointId, NewestCheckpoint, Parts, PrunePolicy, Pruned, Unreadable};
 pub use client::{Store, StoreOptions};
 pub use error::{Result, StoreError};
+pub use keep::KeepDays;
 pub use latest::Formulas;
 pub use read::{Breach, LiveEntity, MetricFilter, MetricValue, SourceStatus, SparkPoint, StreamStatus};
 pub use rows::{

@@ -8,7 +8,7 @@ use clickhouse::{Row, RowOwned, RowRead, RowWrite};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{DerivedDef, ExpectedSource, MetricConstant, MetricDef, Result, Store, StoreError, cluster};
+use crate::{DerivedDef, ExpectedSource, MetricConstant, MetricDef, Result, Store, StoreError, cluster, keep};
 
 const FILES: [(&str, &str); 4] = [
     ("001_tables", include_str!("../../../schemas/clickhouse/001_tables.sql")),
@@ -18,6 +18,8 @@ const FILES: [(&str, &str); 4] = [
 ];
 /// What the files call `@published`.
 const PUBLISHED: &str = include_str!("../../../schemas/clickhouse/published.sql");
+/// Where `@derived(…)` finds merged rows of all windows.
+const HISTORY: &str = "city.metrics_merged";
 /// What the files call `@joined`.
 const JOINED: &str = include_str!("../../../schemas/clickhouse/joined.sql");
 
@@ -54,16 +56,33 @@ impl Store {
             for (number, statement) in statements(&text).into_iter().enumerate() {
                 self.run(name, number + 1, &statement).await?;
             }
-            let record = "INSERT INTO city.migrations (name, checksum) VALUES (?, ?)";
-            self.client().query(record).bind(name).bind(&checksum).execute().await?;
+            self.note(name, &checksum).await?;
             tracing::info!(name, "schema brought up to date");
         }
+        self.keep(applied.get(keep::NAME).map(String::as_str)).await?;
         self.settle("metric_defs", defs.iter().map(DefRow::from).collect(), |_| None).await?;
         let gone = |row: &ConstantRow| row.den.is_some().then(|| ConstantRow { den: None, ..row.clone() });
         self.settle("metric_constants", constants.iter().map(ConstantRow::from).collect(), gone).await?;
         let gone =
             |row: &ExpectedRow| row.expected_s.is_some().then(|| ExpectedRow { expected_s: None, ..row.clone() });
         self.settle("expected_sources", sources.iter().map(ExpectedRow::from).collect(), gone).await
+    }
+
+    async fn note(&self, name: &str, checksum: &str) -> Result<()> {
+        let record = "INSERT INTO city.migrations (name, checksum) VALUES (?, ?)";
+        Ok(self.client().query(record).bind(name).bind(checksum).execute().await?)
+    }
+
+    /// Tells ClickHouse how long to keep rows, where it was told something else before.
+    async fn keep(&self, told: Option<&str>) -> Result<()> {
+        let wanted = self.options().keep.statement();
+        let statement = wanted.as_deref().unwrap_or(keep::FOR_EVER);
+        if told.unwrap_or(keep::FOR_EVER) != statement {
+            self.run(keep::NAME, 1, statement).await?;
+            self.note(keep::NAME, statement).await?;
+            tracing::info!(statement, "how long rows are kept has changed");
+        }
+        Ok(())
     }
 
     async fn run(&self, name: &'static str, statement: usize, sql: &str) -> Result<()> {
@@ -88,6 +107,7 @@ impl Store {
         std::iter::once(RECORD.to_owned())
             .chain(files)
             .flat_map(|text| statements(&text))
+            .chain(self.options().keep.statement())
             .flat_map(|statement| self.spread(&statement))
             .collect()
     }
@@ -137,6 +157,8 @@ fn with_derived(mut text: String, derived: &[DerivedDef]) -> String {
 }
 
 fn branch(view: &str, DerivedDef { metric, of, level, span, when, limit }: &DerivedDef) -> String {
+    // the history has one for each full minute; the newest is of the newest window, whenever that ended
+    let moments = if view == HISTORY { " AND toStartOfMinute(window_end) = window_end" } else { "" };
     format!(
         "UNION ALL
 SELECT
@@ -150,7 +172,7 @@ FROM
         toInt64(countIf(value IS NOT NULL)) AS judged, toBool(min(is_final)) AS final, max(revision) AS last,
         max(watermark) AS reached, toBool(max(incomplete)) AS holes, max(late) AS too_late
     FROM {view}
-    WHERE metric = '{of}' AND level = '{level}' AND span = '{span}' AND toStartOfMinute(window_end) = window_end
+    WHERE metric = '{of}' AND level = '{level}' AND span = '{span}'{moments}
     GROUP BY stream, window_end
 )"
     )

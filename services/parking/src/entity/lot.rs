@@ -232,6 +232,16 @@ impl Lot {
         self.stated.iter().map(|(_, capacity)| capacity).sum()
     }
 
+    /// The capacity of a floor, or of the lot: what is there, whether it is open and heard of or not.
+    pub fn spaces(&self, floor: Option<KeyId>) -> i64 {
+        match floor {
+            None => self.capacity(),
+            Some(floor) => {
+                self.stated.iter().find(|(stated, _)| *stated == Some(floor)).map_or(0, |(_, spaces)| *spaces)
+            }
+        }
+    }
+
     /// The capacity that sessions are held against: none of a lot that never told of one.
     pub fn turned_over(&self) -> i64 {
         if self.gated { self.capacity() } else { 0 }

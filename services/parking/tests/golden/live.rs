@@ -45,6 +45,18 @@ fn a_lot_and_each_of_its_floors_have_a_row() {
     // 11:00:05: F1 was not heard of for an hour
     let rows = live(&log.clone().tick("11:00:05"));
     assert_eq!(rows.keys().collect::<Vec<_>>(), ["P001", "P001/F2"]);
+    // F2 is closed: its spaces are still there, and nobody knows what is taken
+    let mut closed = floor("P001", "F2", 30, 12);
+    closed["open"] = false.into();
+    let shut = live(&log.clone().at("10:40:00", "snapshot", closed));
+    let (lot, second) = (&shut["P001"], &shut["P001/F2"]);
+    assert_eq!((&lot["capacity"], &lot["free"], &lot["open"]), (&50.into(), &40.into(), &true.into()));
+    assert_eq!((&second["capacity"], &second["free"], &second["occupied"]), (&30.into(), &Value::Null, &Value::Null));
+    assert_eq!(second["open"], false);
+    let mut closed = snapshot("P003", 420, 0);
+    closed["open"] = false.into();
+    let rows = live(&self::log().at("10:00:00", "snapshot", closed));
+    assert_eq!(rows["P003"]["capacity"], 420);
     // counted as a whole: it has no floors any more
     let rows = live(&log.at("10:31:00", "snapshot", snapshot("P001", 80, 20)));
     assert_eq!(rows.keys().collect::<Vec<_>>(), ["P001"]);

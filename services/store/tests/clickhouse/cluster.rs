@@ -2,7 +2,7 @@
 //! started by these tests.)
 
 use clickhouse::Client;
-use yiping_store::{Store, StoreOptions};
+use yiping_store::{KeepDays, Store, StoreOptions};
 
 use crate::{derived, shared};
 
@@ -10,7 +10,8 @@ use crate::{derived, shared};
 async fn every_statement_of_a_cluster_is_for_all_its_nodes_and_clickhouse_understands_it() {
     let Some(server) = shared() else { return };
     let who = server.writer();
-    let options = StoreOptions { cluster: Some("weihai".to_owned()), ..StoreOptions::default() };
+    let keep = KeepDays { short: Some(35), long: Some(400) };
+    let options = StoreOptions { cluster: Some("weihai".to_owned()), keep, ..StoreOptions::default() };
     let spread = Store::connect(&server.url(), &who.user, &who.password, options).unwrap().schema(&derived());
     let plain = Store::connect(&server.url(), &who.user, &who.password, StoreOptions::default()).unwrap();
     let client = Client::default().with_url(server.url()).with_user(&who.user).with_password(&who.password);
@@ -22,7 +23,9 @@ async fn every_statement_of_a_cluster_is_for_all_its_nodes_and_clickhouse_unders
         assert!(kept || !understood.starts_with("CREATE TABLE"), "a table on one node only: {understood}");
     }
     // the spread table is two: its parts, and what asks them all
-    assert_eq!(spread.len(), plain.schema(&derived()).len() + 2, "one more for the table, one for its later columns");
+    let more =
+        ["for the table", "for its later columns", "how long its rows stay, which is the shards' matter alone"].len();
+    assert_eq!(spread.len(), plain.schema(&derived()).len() + more);
     let broken = client.query("SELECT formatQuerySingleLine(?)").bind("CREATE TABLE city.x ON CLUSTER ENGINE = ");
     assert!(broken.fetch_one::<String>().await.is_err(), "what is no SQL would be seen");
 }

@@ -151,6 +151,7 @@ fn constants() -> Vec<MetricConstant> {
 /// 2026-11-20T10:00:00Z, a full hour.
 const T0: i64 = 1_795_168_800_000;
 const MINUTE: i64 = 60_000;
+const DAY: i64 = 24 * 60 * MINUTE;
 
 /// A city row of a 15-minute window, generation 1.
 fn row(metric: &str, window_end_ms: i64, partition: u32, offset: u64, sums: (i64, i64, i64)) -> MetricRow {

@@ -4,7 +4,7 @@ use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use tokio_util::sync::CancellationToken;
 use yiping_store::{Batch, HealedRow, LateRow, MetricFilter, MetricRow, MetricValue, Store};
 
-use crate::{MINUTE, T0, generation, metrics, row, status, store_or_skip};
+use crate::{DAY, MINUTE, T0, generation, metrics, row, status, store_or_skip};
 
 async fn read(store: &Store, metric: &str) -> Vec<MetricValue> {
     store.metrics(&MetricFilter { metric: Some(metric.to_owned()), ..MetricFilter::default() }).await.unwrap()
@@ -115,7 +115,6 @@ async fn what_is_made_of_merged_rows_is_counted_at_each_full_minute() {
 #[tokio::test]
 async fn seven_and_thirty_days_are_merged_from_days() {
     let store = store_or_skip!();
-    const DAY: i64 = 24 * 60 * MINUTE;
     let day = |number: i64, metric: &str, sums| {
         let end = T0 + number * DAY;
         MetricRow { span: "day".into(), window_start_ms: end - DAY, ..row(metric, end, 0, 7, sums) }

@@ -39,8 +39,9 @@ fn said(entry: &Entry, level: &str, key: &str, span: &str, partition: u32, draw:
     };
     let n = if hist.is_empty() { n } else { hist.iter().map(|(_, count)| count).sum() };
     let num = if entry.value == Value::Age { T0 - draw.below(90 * MINUTE) } else { num };
-    // some partitions are a minute ahead of the others
-    let end = T0 + MINUTE * i64::from(partition == 1 && span != "now");
+    // some partitions are a minute ahead of the others; and every other window of 5 minutes ends within a minute
+    let slide = if span == "5m" { MINUTE / 2 } else { MINUTE };
+    let end = T0 - (MINUTE - slide) + MINUTE * i64::from(partition == 1 && span != "now");
     let row = MetricRow {
         stream: entry.stream.as_str().into(),
         metric: entry.id.as_str().into(),
@@ -62,7 +63,7 @@ fn said(entry: &Entry, level: &str, key: &str, span: &str, partition: u32, draw:
         incomplete: draw.below(9) == 0,
     };
     Some(LatestMetricRow {
-        slot: if span == "now" { 0 } else { LatestMetricRow::slot(span, end, MINUTE) },
+        slot: if span == "now" { 0 } else { LatestMetricRow::slot(span, end, slide) },
         partition_time_ms: T0 + i64::from(partition),
         watermark_ms: T0 - 5_000,
         row,

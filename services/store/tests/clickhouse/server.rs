@@ -7,9 +7,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use yiping_store::{Store, StoreOptions, embedded::Server};
+use clickhouse::Client;
+use tokio_util::sync::CancellationToken;
+use yiping_store::{Batch, KeepDays, MetricRow, Store, StoreOptions, embedded::Server};
 
-use crate::{library, live::ask_as, options, shared, store, store_or_skip, until};
+use crate::{DAY, library, live::ask_as, options, row, shared, store, store_or_skip, until};
 
 #[tokio::test]
 async fn the_users_may_do_no_more_than_they_need() {
@@ -102,6 +104,59 @@ async fn a_restart_keeps_passwords_and_data_and_a_second_server_on_the_folder_fa
     store.migrate(&crate::defs(), &[], &[], &[]).await.unwrap();
     assert_eq!(store.rows_total(), 0, "all of it was there");
     again.stop().await;
+}
+
+#[tokio::test]
+async fn rows_of_windows_stay_as_long_as_the_settings_say_by_their_span() {
+    let Some(library) = library() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(options(folder.path().join("ch"), library)).await.unwrap();
+    let who = server.writer().clone();
+    let keeping = |keep: KeepDays| {
+        let options = StoreOptions { keep, ..StoreOptions::default() };
+        Store::connect(&server.url(), &who.user, &who.password, options).unwrap()
+    };
+    let client = Client::default().with_url(server.url()).with_user(&who.user).with_password(&who.password);
+    let there = async || -> Vec<String> {
+        let list = "SELECT concat(span, ' ', key) FROM city.metric_rows FINAL ORDER BY 1";
+        client.query(list).fetch_all::<String>().await.unwrap()
+    };
+    let rule = async || -> bool {
+        let table = "SELECT position(create_table_query, ' TTL ') > 0 FROM system.tables WHERE name = 'metric_rows'";
+        client.query(table).fetch_one::<bool>().await.unwrap()
+    };
+    let now_ms = i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap();
+    let write = async |store: &Store| {
+        let mut batch = Batch::default();
+        for (days, key) in [(40, "40 days old"), (34, "34 days old"), (410, "410 days old")] {
+            for span in ["1m", "15m", "day"] {
+                let row = row("merge.count", now_ms - days * DAY, 0, 1, (1, 1, 1));
+                batch.metrics.push(MetricRow { span: span.into(), key: key.into(), ..row });
+            }
+        }
+        store.write(&batch, &CancellationToken::new()).await.unwrap();
+    };
+
+    let for_ever = keeping(KeepDays::default());
+    for_ever.migrate(&crate::defs(), &[], &[], &[]).await.unwrap();
+    write(&for_ever).await;
+    assert!(!rule().await && there().await.len() == 9, "nothing goes unless somebody said so");
+
+    let five_weeks = keeping(KeepDays { short: Some(35), long: Some(400) });
+    five_weeks.migrate(&crate::defs(), &[], &[], &[]).await.unwrap();
+    let left = [
+        "15m 34 days old",
+        "15m 40 days old",
+        "1m 34 days old",
+        "day 34 days old",
+        "day 40 days old",
+        "day 410 days old",
+    ];
+    until("the old rows' end", || async { there().await == left }).await;
+
+    for_ever.migrate(&crate::defs(), &[], &[], &[]).await.unwrap();
+    assert!(!rule().await, "what was said before holds no more");
+    server.stop().await;
 }
 
 /// Not a test: the process whose death the next one watches.

@@ -3,9 +3,7 @@
 use yiping_store::{Batch, LiveRow, MetricRow};
 
 use crate::merging::write;
-use crate::{MINUTE, T0, metrics, row, status, store_or_skip};
-
-const DAY: i64 = 24 * 60 * MINUTE;
+use crate::{DAY, MINUTE, T0, metrics, row, status, store_or_skip};
 
 #[tokio::test]
 async fn what_is_usual_is_the_median_of_the_days_before_at_the_same_time() {
