@@ -48,7 +48,8 @@ pub struct Means {
 }
 
 /// What a code table has not.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the table {table:?} has no code {code:?}")]
 pub struct UnknownCode {
     pub table: String,
     pub code: String,
@@ -92,7 +93,7 @@ pub enum MapError {
     Table(String),
     #[error("the map failed: {0}")]
     Run(String),
-    #[error("the table {:?} has no code {:?}", .0.table, .0.code)]
+    #[error("{0}")]
     UnknownCode(UnknownCode),
     #[error("the map gave {0}, not an object")]
     NotAnObject(String),
@@ -161,10 +162,14 @@ impl Mapping {
         let mut outputs = Vec::new();
         for output in self.filter.id.run((context, input)) {
             let value = output.map_err(|e| match e.get_err() {
-                Ok(error) => match scope.unknown.take() {
-                    Some(unknown) => MapError::UnknownCode(unknown),
-                    None => MapError::Run(words(error)),
-                },
+                Ok(error) => {
+                    let said = words(error);
+                    // (a map may have caught an unknown code, and failed of something else)
+                    match scope.unknown.take().filter(|unknown| unknown.to_string() == said) {
+                        Some(unknown) => MapError::UnknownCode(unknown),
+                        None => MapError::Run(said),
+                    }
+                }
                 Err(_) => MapError::Run("it halted".into()),
             })?;
             if outputs.len() == MAX_EVENTS_PER_ROW {
@@ -227,7 +232,7 @@ fn describe_load(code: &str, errors: jaq_core::load::Errors<&str, ()>) -> String
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Map, json};
 
     fn one(code: &str, row: Value) -> Result<Value, MapError> {
         Ok(Mapping::compile(code)?.run(&row)?.remove(0))
@@ -295,6 +300,16 @@ mod tests {
             assert!(fault.contains(r#"no table "stati"; the feed has status"#), "{fault}");
         }
         assert!(fault(r#"{a: (.a | lookup("stat" + "i"))}"#).contains(r#"no table "stati"; the feed has status"#));
+    }
+
+    #[test]
+    fn an_unknown_code_that_the_map_has_caught_is_not_what_it_fails_of_later() {
+        let means = || Means { tables: Tables::new([("status".to_owned(), Map::new())].into()), ..Means::default() };
+        let fault = |code| Mapping::compile_with(code, means()).unwrap().run(&json!({"a": "9", "b": ""})).unwrap_err();
+        let caught = r#"{a: (try (.a | lookup("status")) catch null), b: (.b | tonumber)}"#;
+        assert!(matches!(fault(caught), MapError::Run(said) if !said.contains("status")));
+        let thrown = r#"{a: (try (.a | lookup("status")) catch error)}"#;
+        assert!(matches!(fault(thrown), MapError::UnknownCode(UnknownCode { code, .. }) if code == "9"));
     }
 
     #[test]

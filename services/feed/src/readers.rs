@@ -6,10 +6,12 @@
 //! | `ndjson` | a line |
 //! | `json` | an item of the array that the document is, or that stands in it at [`ReadOptions::items`]; else the document |
 //! | `csv` | an object of strings: the header's names, or the names given for a file without header; blank stays `""` |
-//! | `gtfs-rt-json`, `gtfs-rt` | one entity of the poll that the file holds, with `poll` added: the poll's time in seconds since 1970 |
+//! | `gtfs-rt-json`, `gtfs-rt` | one entity of the poll that the file holds, with `poll` added: the poll's time in seconds since 1970; members have the specification's names (`trip_update`), also where the JSON is protobuf's own (`tripUpdate`) |
 //!
 //! A poll's time is its header's `timestamp`; without one, fourteen digits in the file's name (`20160519080020.json`),
 //! read in [`ReadOptions::zone`]; without both, null.
+
+mod table;
 
 use crate::gtfs_rt;
 use crate::input::Order;
@@ -129,7 +131,8 @@ impl ReadOptions {
     }
 }
 
-/// One row; `number` counts from 1 (a CSV's header is not a row).
+/// One row. `number` is what a person looks for: in text that has lines (CSV, NDJSON) the line that it begins on, as an editor counts
+/// them, from 1, a header and blank lines too; else its place among the items, from 1.
 #[derive(Debug, PartialEq)]
 pub struct Row {
     pub number: u64,
@@ -190,7 +193,7 @@ fn text_rows(reader: impl Read + 'static, options: &ReadOptions) -> Result<Rows>
     let encoding = options.encoding;
     let text = encoding.decode(reader);
     match options.format {
-        Format::Csv => csv_rows(text, options.columns.as_deref(), encoding),
+        Format::Csv => table::rows(text, options.columns.as_deref(), encoding),
         Format::Json => json_rows(text, options.items.as_deref(), encoding),
         _ => Ok(Box::new(ndjson(BufReader::with_capacity(1 << 16, text), encoding))),
     }
@@ -218,10 +221,28 @@ fn json_rows(mut text: impl Read, items: Option<&str>, encoding: Encoding) -> Re
 fn poll_rows(bytes: &[u8], format: Format, time: Option<i64>) -> Result<Rows> {
     let poll = match format {
         Format::GtfsRt => gtfs_rt::to_json(bytes),
-        _ => serde_json::from_slice(bytes).map_err(|e| e.to_string()),
+        _ => serde_json::from_slice(bytes).map(with_spec_names).map_err(|e| e.to_string()),
     };
     let poll = poll.map_err(|e| anyhow::anyhow!("no {} poll: {e}", format.as_str()))?;
     Ok(Box::new(entities(poll, time)))
+}
+
+/// Protobuf's own JSON has its members in lowerCamelCase.
+fn with_spec_names(value: Value) -> Value {
+    let snake_case = |name: String| {
+        if !name.contains(|c: char| c.is_ascii_uppercase()) {
+            return name;
+        }
+        let lower = |c: char| [c.is_ascii_uppercase().then_some('_'), Some(c.to_ascii_lowercase())];
+        name.chars().flat_map(lower).flatten().collect()
+    };
+    match value {
+        Value::Object(members) => {
+            members.into_iter().map(|(name, value)| (snake_case(name), with_spec_names(value))).collect()
+        }
+        Value::Array(items) => items.into_iter().map(with_spec_names).collect(),
+        plain => plain,
+    }
 }
 
 fn ndjson(reader: impl BufRead + 'static, encoding: Encoding) -> impl Iterator<Item = Result<Row, RowError>> {
@@ -241,43 +262,6 @@ fn ndjson(reader: impl BufRead + 'static, encoding: Encoding) -> impl Iterator<I
         }
         Some(serde_json::from_slice(line).map(|value| Row { number, value }).map_err(|e| fault(e.to_string())))
     })
-}
-
-fn csv_rows(file: impl Read + 'static, columns: Option<&[String]>, encoding: Encoding) -> Result<Rows> {
-    // flexible: a row with too many or too few fields is told with its text, here
-    let mut reader = csv::ReaderBuilder::new().has_headers(columns.is_none()).flexible(true).from_reader(file);
-    let header = if columns.is_none() { Some(reader.byte_headers()?.clone()) } else { None };
-    let names: Vec<String> = match columns {
-        Some(names) => names.to_vec(),
-        None => reader.headers()?.iter().map(|name| name.trim().to_owned()).collect(),
-    };
-    let records = reader.into_byte_records().zip(1..);
-    Ok(Box::new(records.map(move |(record, number)| {
-        let record = record.map_err(|e| RowError { number, message: e.to_string(), raw: None })?;
-        let error = |message| RowError { number, message, raw: Some(csv_text(header.as_ref(), &record)) };
-        if record.len() != names.len() {
-            return Err(error(format!("{} fields where {} columns are named", record.len(), names.len())));
-        }
-        let mut members = serde_json::Map::new();
-        for (name, field) in names.iter().zip(&record) {
-            let field =
-                str::from_utf8(field).map_err(|_| error(format!("a field is not {}", Encoding::Utf8.as_str())))?;
-            if let Some(message) = encoding.fault(field) {
-                return Err(error(message));
-            }
-            members.insert(name.clone(), field.into());
-        }
-        Ok(Row { number, value: Value::Object(members) })
-    })))
-}
-
-/// A row as a CSV file of its own: under its header, where the file has one.
-fn csv_text(header: Option<&csv::ByteRecord>, record: &csv::ByteRecord) -> String {
-    let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(Vec::new());
-    let wrote = header.into_iter().chain([record]).all(|record| writer.write_byte_record(record).is_ok());
-    // (into memory: nothing fails)
-    let bytes = if wrote { writer.into_inner().unwrap_or_default() } else { Vec::new() };
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn entities(mut poll: Value, name_time: Option<i64>) -> impl Iterator<Item = Result<Row, RowError>> {
@@ -390,6 +374,13 @@ mod tests {
         assert_eq!(values(read("x.json", inner.to_string().as_bytes(), &options)), expected);
         let wrapped = json!({"status": "OK", "response": inner}).to_string();
         assert_eq!(values(read("x.json", wrapped.as_bytes(), &options)), expected);
+    }
+
+    #[test]
+    fn protobufs_own_json_has_the_specifications_names_for_the_map() {
+        let poll = json!({"header": {"timestamp": "100"}, "entity": [{"id": "A", "tripUpdate": {"stopTimeUpdate": [{"stopId": "S"}]}}]});
+        let made = values(read("x.json", poll.to_string().as_bytes(), &ReadOptions::new(Format::GtfsRtJson)));
+        assert_eq!(made, [json!({"id": "A", "poll": 100, "trip_update": {"stop_time_update": [{"stop_id": "S"}]}})]);
     }
 
     #[test]

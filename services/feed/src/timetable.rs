@@ -113,9 +113,10 @@ fn each(
     let fault = |message: String| TimetableError { file, message };
     let reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(folder.join(file));
     let mut reader = reader.map_err(|error| fault(error.to_string()))?;
-    for (record, number) in reader.deserialize::<Record>().zip(1..) {
+    // (a header is the first line)
+    for (record, line) in reader.deserialize::<Record>().zip(2..) {
         let record = record.map_err(|error| fault(error.to_string()))?;
-        take(record).map_err(|message| fault(format!("row {number}: {message}")))?;
+        take(record).map_err(|message| fault(format!("line {line}: {message}")))?;
     }
     Ok(())
 }
@@ -139,6 +140,7 @@ fn seconds(text: Option<&String>) -> Result<Option<i32>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mapping::{MapError, Mapping, Means};
 
     fn folder(zone: &str, stop_times: &str) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
@@ -147,6 +149,16 @@ mod tests {
         write("trips.txt", "route_id,service_id,trip_id,direction_id\n12,w,T1,1\n13,w,T2,\n");
         write("stop_times.txt", &format!("trip_id,arrival_time,departure_time,stop_id,stop_sequence\n{stop_times}"));
         folder
+    }
+
+    #[test]
+    fn a_trip_that_the_timetable_has_not_is_named() {
+        let folder = folder("Asia/Shanghai", "");
+        let means = Means { timetable: Some(Timetable::load(folder.path()).unwrap()), ..Means::default() };
+        let map = Mapping::compile_with("{a: (.a | trip)}", means).unwrap();
+        let fault = map.run(&serde_json::json!({"a": "T9"})).unwrap_err();
+        assert_eq!(fault.to_string(), "the table \"timetable\" has no code \"T9\"");
+        assert!(matches!(fault, MapError::UnknownCode(_)));
     }
 
     #[test]
@@ -173,10 +185,17 @@ mod tests {
     #[test]
     fn what_is_wrong_with_a_timetable_is_said_with_its_file_and_row() {
         let fault = |rows: &str| Timetable::load(folder("Europe/London", rows).path()).err().unwrap().to_string();
-        assert_eq!(fault("T1,9:00:00,9:60:00,A,1\n"), "stop_times.txt: row 1: \"9:60:00\" is no time such as 25:10:00");
+        assert_eq!(
+            fault("T1,9:00:00,9:60:00,A,1\n"),
+            "stop_times.txt: line 2: \"9:60:00\" is no time such as 25:10:00"
+        );
         assert!(fault("T7,9:00:00,9:00:00,A,1\n").contains("\"T7\" is not in trips.txt"));
         assert!(
-            Timetable::load(folder("Mars/Base", "").path()).err().unwrap().to_string().starts_with("agency.txt: row 1")
+            Timetable::load(folder("Mars/Base", "").path())
+                .err()
+                .unwrap()
+                .to_string()
+                .starts_with("agency.txt: line 2")
         );
     }
 }

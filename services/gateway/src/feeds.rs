@@ -9,15 +9,15 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
-use serde_json::json;
+use serde_json::{Value, json};
 use yiping_event::{Code, Reject, TimeMs};
-use yiping_feed::{Encoding, Feed, Format, MapError, ReadOptions, UnknownCode, rows_of};
+use yiping_feed::{Encoding, Feed, Format, MapError, ReadOptions, Row, UnknownCode, rows_of};
 
 use crate::intake::{self, Judged};
 use crate::judge::{Accepted, Judge};
 use crate::personal;
 use crate::problem::Problem;
-use crate::rejects::{Part, Refusals};
+use crate::rejects::{Part, Refusals, RejectRecord};
 use crate::server::Gateway;
 use crate::split::MAX_EVENTS;
 use crate::tokens::Token;
@@ -28,16 +28,22 @@ pub struct Door {
     pub read: ReadOptions,
     /// Seconds within which the next payload is expected: each one is a sign of life that says so.
     pub expected_s: Option<u32>,
+    /// Rows of it come from the puller, taken apart, so that their places in the request are nobody's.
+    pub pulled: bool,
 }
 
 impl Door {
     /// How this payload is read: rows that were taken apart elsewhere come one a line, whatever the feed's format is.
-    fn reading(&self, headers: &HeaderMap) -> ReadOptions {
+    fn reading(&self, headers: &HeaderMap) -> Reading {
         let media = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        match media.split(';').next().unwrap_or_default().trim() {
-            "application/x-ndjson" if self.read.format != Format::Ndjson => ReadOptions::new(Format::Ndjson),
+        let is_lines = media.split(';').next().unwrap_or_default().trim() == "application/x-ndjson";
+        let options = match self.read.format {
+            Format::Ndjson => self.read.clone(),
+            _ if is_lines => ReadOptions::new(Format::Ndjson),
             _ => self.read.clone(),
-        }
+        };
+        let tables_rows = is_lines && self.read.format == Format::Csv;
+        Reading { options, part: Part::Body, tells_rows: !(is_lines && self.pulled), tables_rows }
     }
 
     /// The sign of life that a payload is, also one without news.
@@ -51,6 +57,17 @@ impl Door {
         });
         Some(beat.to_string().into_bytes())
     }
+}
+
+/// How one payload is read.
+struct Reading {
+    options: ReadOptions,
+    /// What the payload is, should nothing of it be readable.
+    part: Part,
+    /// Whether its sender knows the rows' numbers.
+    tells_rows: bool,
+    /// Rows of a table, taken apart elsewhere: one that could not be read comes as its text, a JSON string.
+    tables_rows: bool,
 }
 
 /// A reject knows at most so many ids of its row's other events.
@@ -70,10 +87,7 @@ pub async fn post(
         Some(door) => Ok((door.reading(&headers), door.clone())),
         None => Err(Problem::new(StatusCode::NOT_FOUND, "there is no such feed; the settings name them: [feeds.NAME]")),
     };
-    let judge = |gateway: &Gateway, (read, door): (ReadOptions, Arc<Door>), token: &Token, body: &Bytes| {
-        gateway.judge_rows(&door, &read, token, body)
-    };
-    intake::take(gateway, |_| door, judge, query, headers, body).await
+    intake::take(gateway, |_| door, Gateway::judge_rows, query, headers, body).await
 }
 
 /// A row's events that were accepted, with their ids; and those that were not, as the map made them.
@@ -84,63 +98,79 @@ struct Sorted {
 }
 
 impl Gateway {
-    fn judge_rows(&self, door: &Door, read: &ReadOptions, token: &Token, body: &[u8]) -> Judged {
+    fn judge_rows(
+        &self,
+        (reading, door): (Reading, Arc<Door>),
+        token: &Token,
+        body: &Bytes,
+        judged: &mut Judged,
+    ) -> Result<(), Problem> {
         let now = (self.deps.clock)();
-        let mut judged = self.judge_rows_at(now, door, read, token, body, Part::Body);
+        self.judge_rows_at(now, &door, &reading, token, body, judged)?;
         // (a token that may not speak for the feed's source has been told so by its events)
         if judged.unreadable.is_none()
             && let Some(Ok(beat)) = door.heartbeat(now).map(|beat| self.judge_of(token, now).judge(&beat))
         {
-            self.place(beat, &mut judged);
+            self.place(beat, judged);
             judged.accepted_events -= 1;
         }
-        judged
+        Ok(())
     }
 
-    /// A payload's rows, as they were received at `now`. `part`: what the payload is, should nothing of it be readable.
+    /// A payload's rows, as they were received at `now`.
     fn judge_rows_at(
         &self,
         now: TimeMs,
         door: &Door,
-        read: &ReadOptions,
+        reading: &Reading,
         token: &Token,
         body: &[u8],
-        part: Part,
-    ) -> Judged {
-        let mut judged = Judged::default();
+        judged: &mut Judged,
+    ) -> Result<(), Problem> {
         let refusals = Refusals { time: now, token, seal: &self.deps.seal, feed: Some(&door.feed.name) };
-        let whole = |why: String| {
-            let reject = refusals.of(0, part, body, Reject::new(Code::BadFeed, "", why.clone()));
-            Judged::unreadable(why, reject)
+        let whole = |why: String, judged: &mut Judged| {
+            let reject = refusals.of(0, reading.part, body, Reject::new(Code::BadFeed, "", why.clone()));
+            judged.clear();
+            judged.unreadable(why, reject)
         };
-        let rows = match rows_of(body.to_vec(), read) {
+        let rows = match rows_of(body.to_vec(), &reading.options) {
             Ok(rows) => rows,
             // (the reader's own words may repeat what was sent)
-            Err(_) => return whole(format!("the body is not what this feed sends: {}", read.format.as_str())),
+            Err(_) => {
+                let format = reading.options.format.as_str();
+                return whole(format!("the body is not what this feed sends: {format}"), judged);
+            }
         };
         let judge = self.judge_of(token, now);
-        let (mut made, mut changeovers) = (0, 0);
+        let (mut rows_read, mut made, mut changeovers) = (0_u64, 0, 0);
         for row in rows {
-            let (index, part, raw, events) = match row {
+            let (number, part, raw, events) = match row {
+                Ok(Row { number, value: Value::String(text) }) if reading.tables_rows => {
+                    let message = unreadable(read_again(&text, door).as_deref());
+                    (number, Part::Text, text, Err(message))
+                }
                 Ok(row) => {
                     let raw = row.value.to_string();
                     (row.number, Part::Row, raw, door.feed.events(row.value).map_err(|error| said(&error)))
                 }
                 Err(fault) => {
-                    let message = "the row can't be read".to_owned();
+                    let message = unreadable(Some(&fault.message));
                     (fault.number, Part::Text, fault.raw.unwrap_or_default(), Err(message))
                 }
             };
-            let index = usize::try_from(index).unwrap_or(usize::MAX).saturating_sub(1);
+            rows_read += 1;
+            let index = usize::try_from(number).unwrap_or(usize::MAX).saturating_sub(1);
+            let row = reading.tells_rows.then_some(number);
             made += events.as_ref().map_or(1, Vec::len);
             if made > MAX_EVENTS {
-                return whole(format!("a body may have {MAX_EVENTS} events"));
+                return whole(format!("a body may have {MAX_EVENTS} events"), judged);
             }
             let events = match events {
                 Ok(events) => events,
                 Err(message) => {
                     let reject = Reject::new(Code::BadFeed, "", message);
-                    judged.rejects.push(refusals.of(index, part, raw.as_bytes(), reject));
+                    let record = refusals.of(index, part, raw.as_bytes(), reject);
+                    judged.refuse(RejectRecord { row, ..record })?;
                     continue;
                 }
             };
@@ -148,18 +178,21 @@ impl Gateway {
             let Sorted { accepted, refused } = sort(&judge, events);
             let ids = if refused.is_empty() { Vec::new() } else { accepted.iter().map(|(id, _)| id.clone()).collect() };
             for (n, (json, reject)) in refused.into_iter().enumerate() {
-                let mut record = refusals.note(index, json.as_bytes(), reject);
+                let mut record = RejectRecord { row, ..refusals.note(index, json.as_bytes(), reject) };
                 if n == 0 {
                     // once for the whole row
                     record = record.keeping(part, raw.as_bytes(), &self.deps.seal);
                     record.accepted.clone_from(&ids);
                     record.accepted.truncate(MOST_IDS);
                 }
-                judged.rejects.push(record);
+                judged.refuse(record)?;
             }
             for (_, accepted) in accepted {
-                self.place(accepted, &mut judged);
+                self.place(accepted, judged);
             }
+        }
+        if rows_read == 0 && reading.part == Part::Text {
+            return whole(unreadable(None), judged);
         }
         if changeovers > 0 {
             let feed = &door.feed.name;
@@ -169,7 +202,7 @@ impl Gateway {
                 "local times in an hour that a clock change repeats or leaves out"
             );
         }
-        judged
+        Ok(())
     }
 
     /// A row that was refused, again, as it was received at `now`: all of its events, but those of `had`, or none.
@@ -210,20 +243,35 @@ impl Gateway {
         token: &Token,
         part: Part,
         body: &[u8],
-    ) -> Judged {
-        let mut read = door.read.clone();
-        if part == Part::Text {
-            read.encoding = Encoding::Utf8;
-        }
-        self.judge_rows_at(now, door, &read, token, body, part)
+        judged: &mut Judged,
+    ) -> Result<(), Problem> {
+        let options = if part == Part::Text { of_text(door) } else { door.read.clone() };
+        let reading = Reading { options, part, tells_rows: part == Part::Body, tables_rows: false };
+        self.judge_rows_at(now, door, &reading, token, body, judged)
     }
+}
+
+/// How the text of a row is read again, which is UTF-8 by now.
+fn of_text(door: &Door) -> ReadOptions {
+    ReadOptions { encoding: Encoding::Utf8, ..door.read.clone() }
+}
+
+/// What is wrong with a table's row of which there is the text.
+fn read_again(text: &str, door: &Door) -> Option<String> {
+    let mut rows = rows_of(text.as_bytes().to_vec(), &of_text(door)).ok()?;
+    rows.find_map(Result::err).map(|fault| fault.message)
+}
+
+/// `why`: what is wrong with the row's form, and nothing of what stands in it.
+fn unreadable(why: Option<&str>) -> String {
+    why.map_or_else(|| "the row can't be read".to_owned(), |why| format!("the row can't be read: {why}"))
 }
 
 fn sort(judge: &Judge<'_>, events: Vec<yiping_feed::Mapped>) -> Sorted {
     let mut sorted = Sorted::default();
     for mapped in events {
         let id = mapped.event.get("id").and_then(|id| id.as_str()).unwrap_or_default().to_owned();
-        let json = serde_json::Value::Object(mapped.event).to_string();
+        let json = Value::Object(mapped.event).to_string();
         match judge.judge(json.as_bytes()) {
             Ok(accepted) => sorted.accepted.push((id, accepted)),
             Err(reject) => sorted.refused.push((json, reject)),

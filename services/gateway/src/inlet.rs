@@ -14,6 +14,7 @@ use yiping_log::Record;
 
 use crate::follow::{Batch, follow};
 use crate::intake::Judged;
+use crate::problem::Problem;
 use crate::server::Gateway;
 use crate::split::Form;
 use crate::tokens::Token;
@@ -84,12 +85,12 @@ async fn pass_on(gateway: Arc<Gateway>, token: Arc<Token>, records: Arc<Vec<Reco
         tokio::task::spawn_blocking(move || {
             let mut judged = Judged::default();
             for record in records.iter() {
-                judged.add(gateway.judge_at(TimeMs(record.append_ms), Form::One, &token, &record.payload));
+                gateway.judge_at(TimeMs(record.append_ms), Form::One, &token, &record.payload, &mut judged)?;
             }
-            judged
+            Ok::<_, Problem>(judged)
         })
     };
-    let Ok(mut judged) = judging.await else { return false };
+    let Ok(Ok(mut judged)) = judging.await else { return false };
     // (why it failed has been logged, and stands in the readiness)
     if gateway.make_durable(&mut judged).await.is_err() {
         return false;

@@ -11,7 +11,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde::Serialize;
 use yiping_event::{Code, Reject, Stream, TimeMs};
 use yiping_log::NewRecord;
 use yiping_runtime::metrics::Outcome;
@@ -53,6 +53,8 @@ pub(crate) struct Judged {
     dropped_members: u64,
     /// Why the body could not be taken apart at all.
     pub unreadable: Option<String>,
+    /// What the request holds of the gateway's memory, until this is dropped.
+    room: Option<Room>,
 }
 
 pub async fn post(
@@ -68,7 +70,7 @@ pub async fn post(
 pub async fn take<W: Send + 'static>(
     gateway: Arc<Gateway>,
     way: impl FnOnce(&HeaderMap) -> Result<W, Problem>,
-    judge: impl FnOnce(&Gateway, W, &Token, &Bytes) -> Judged + Send + 'static,
+    judge: impl FnOnce(&Gateway, W, &Token, &Bytes, &mut Judged) -> Result<(), Problem> + Send + 'static,
     query: Option<String>,
     headers: HeaderMap,
     body: Body,
@@ -88,14 +90,16 @@ pub async fn take<W: Send + 'static>(
         let (gateway, token) = (gateway.clone(), token.clone());
         tokio::task::spawn_blocking(move || {
             let body = body::unpack(packed, encoding, limit, &mut room)?;
-            Ok((judge(&gateway, way, &token, &body), room))
+            // (what is accepted is about as large as the body, so its room is kept until it is stored)
+            let mut judged = Judged { room: Some(room), ..Judged::default() };
+            judge(&gateway, way, &token, &body, &mut judged)?;
+            Ok(judged)
         })
     };
     let judged: Result<_, Problem> = judging
         .await
         .map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "judging broke off; nothing was stored"))?;
-    // (what was judged is about as large as the body, so its room is kept until it is stored)
-    let (mut judged, _room) = judged?;
+    let mut judged = judged?;
     if !dry_run {
         gateway.make_durable(&mut judged).await?;
         gateway.count(&judged);
@@ -128,12 +132,22 @@ impl Gateway {
         Ok(Admitted { token, way, encoding, dry_run, room })
     }
 
-    fn judge(&self, form: Form, token: &Token, body: &Bytes) -> Judged {
-        self.judge_at((self.deps.clock)(), form, token, body)
+    fn judge(&self, form: Form, token: &Token, body: &Bytes, judged: &mut Judged) -> Result<(), Problem> {
+        self.judge_at((self.deps.clock)(), form, token, body, judged)
     }
 
     /// The same, as it was received at `now`.
-    pub(crate) fn judge_at(&self, now: TimeMs, form: Form, token: &Token, body: &[u8]) -> Judged {
+    ///
+    /// # Errors
+    /// Its rejects don't fit into the gateway's memory now.
+    pub(crate) fn judge_at(
+        &self,
+        now: TimeMs,
+        form: Form,
+        token: &Token,
+        body: &[u8],
+        judged: &mut Judged,
+    ) -> Result<(), Problem> {
         let refusals = Refusals { time: now, token, seal: &self.deps.seal, feed: None };
         let items = match form.split(body) {
             Ok(items) => items,
@@ -144,18 +158,17 @@ impl Gateway {
                     Form::Lines => Part::Lines,
                 };
                 let reject = refusals.of(0, part, body, Reject::new(Code::BadJson, "", why.clone()));
-                return Judged::unreadable(why, reject);
+                return judged.unreadable(why, reject);
             }
         };
         let judge = self.judge_of(token, now);
-        let mut judged = Judged::default();
         for item in items {
             match check_depth(item.bytes).and_then(|()| judge.judge(item.bytes)) {
-                Ok(accepted) => self.place(accepted, &mut judged),
-                Err(reject) => judged.rejects.push(refusals.of(item.index, Part::Event, item.bytes, reject)),
+                Ok(accepted) => self.place(accepted, judged),
+                Err(reject) => judged.refuse(refusals.of(item.index, Part::Event, item.bytes, reject))?,
             }
         }
-        judged
+        Ok(())
     }
 
     /// What a token's events are judged by that were received at `now`.
@@ -194,7 +207,11 @@ impl Gateway {
     /// Appends events and rejects in one go; returns when all are durable.
     pub(crate) async fn make_durable(&self, judged: &mut Judged) -> Result<(), Problem> {
         let mut records = std::mem::take(&mut judged.records);
-        let rejects = judged.rejects.iter().map(RejectRecord::record);
+        let rejects = judged.rejects.iter_mut().map(|reject| {
+            let record = reject.record();
+            reject.sealed = String::new(); // (large, and in the record now)
+            record
+        });
         for record in rejects.chain(judged.marks.iter().map(Mark::record)) {
             match record {
                 Ok(record) => records.push(record),
@@ -241,9 +258,27 @@ pub fn log_busy() -> Problem {
 }
 
 impl Judged {
-    /// A body that could not be taken apart.
-    pub fn unreadable(why: String, reject: RejectRecord) -> Self {
-        Self { rejects: vec![reject], unreadable: Some(why), ..Self::default() }
+    /// The body could not be taken apart.
+    pub fn unreadable(&mut self, why: String, reject: RejectRecord) -> Result<(), Problem> {
+        self.unreadable = Some(why);
+        self.refuse(reject)
+    }
+
+    /// Nothing has been judged yet.
+    pub fn clear(&mut self) {
+        *self = Self { room: self.room.take(), ..Self::default() };
+    }
+
+    /// Adds a reject, and takes its room: of a body of nothing but faults much more than its bytes.
+    ///
+    /// # Errors
+    /// There is none now.
+    pub fn refuse(&mut self, reject: RejectRecord) -> Result<(), Problem> {
+        if let Some(room) = &mut self.room {
+            room.stretch(reject.cost())?;
+        }
+        self.rejects.push(reject);
+        Ok(())
     }
 
     /// How many events the request had.
@@ -257,8 +292,7 @@ impl Judged {
 
     /// Adds what another part of the same request became.
     pub fn add(&mut self, other: Judged) {
-        let Judged { accepted, accepted_events, late, ahead, records, rejects, marks, dropped_members, unreadable: _ } =
-            other;
+        let Judged { accepted, accepted_events, late, ahead, records, rejects, marks, dropped_members, .. } = other;
         self.late += late;
         self.ahead += ahead;
         for (stream, count) in accepted {
@@ -272,25 +306,13 @@ impl Judged {
     }
 
     fn answer(self, dry_run: bool) -> Response {
-        let rejected: Vec<Value> = self
-            .rejects
-            .iter()
-            .map(
-                |r| json!({ "index": r.index, "id": r.id, "code": r.code, "pointer": r.pointer, "message": r.message }),
-            )
-            .collect();
+        let rejected: Vec<Told<'_>> = self.rejects.iter().map(Told::of).collect();
         let accepted = self.accepted_events;
         // (a feed's map may leave every row out)
         if accepted > 0 || rejected.is_empty() {
             // 202 says durable, which a dry run is not.
             let status = if dry_run { StatusCode::OK } else { StatusCode::ACCEPTED };
-            let mut answer = json!({ "accepted": accepted, "rejected": rejected });
-            for (name, count) in [("late", self.late), ("ahead", self.ahead)] {
-                if count > 0 {
-                    answer[name] = count.into();
-                }
-            }
-            return (status, Json(answer)).into_response();
+            return (status, Json(Answer { accepted, rejected, late: self.late, ahead: self.ahead })).into_response();
         }
         let all = |codes: &[Code]| self.rejects.iter().all(|reject| codes.contains(&reject.code));
         let (status, detail) = match &self.unreadable {
@@ -301,8 +323,42 @@ impl Judged {
             }
             None => (StatusCode::UNPROCESSABLE_ENTITY, "all events were rejected"),
         };
-        Problem::new(status, detail).with("accepted", json!(0)).with("rejected", json!(rejected)).into_response()
+        Problem::new(status, detail).with("accepted", &0).with("rejected", &rejected).into_response()
     }
+}
+
+/// The answer to a request of which something is in.
+#[derive(Serialize)]
+struct Answer<'a> {
+    accepted: u64,
+    rejected: Vec<Told<'a>>,
+    #[serde(skip_serializing_if = "is_zero")]
+    late: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    ahead: u64,
+}
+
+/// What a sender is told of a reject.
+#[derive(Serialize)]
+struct Told<'a> {
+    index: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    row: Option<u64>,
+    id: Option<&'a str>,
+    code: Code,
+    pointer: &'a str,
+    message: &'a str,
+}
+
+impl<'a> Told<'a> {
+    fn of(reject: &'a RejectRecord) -> Self {
+        let RejectRecord { index, row, id, code, pointer, message, .. } = reject;
+        Self { index: *index, row: *row, id: id.as_deref(), code: *code, pointer, message }
+    }
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Whether the events are only to be judged. A word that isn't understood is refused: what was meant as a trial would be stored.

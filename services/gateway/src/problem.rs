@@ -1,8 +1,12 @@
 //! Errors as RFC 9457 problem documents. A detail never repeats what was sent, nor a token.
 
+use std::collections::BTreeMap;
+
+use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
 
 /// Why a request was refused, for the counter: carried by the answer, never sent.
 #[derive(Debug, Clone, Copy)]
@@ -35,12 +39,19 @@ pub struct Problem {
     retry_after_s: Option<u32>,
     closing: bool,
     reason: Option<&'static str>,
-    members: Map<String, Value>,
+    members: BTreeMap<&'static str, Box<RawValue>>,
 }
 
 impl Problem {
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), retry_after_s: None, closing: false, reason: None, members: Map::new() }
+        Self {
+            status,
+            detail: detail.into(),
+            retry_after_s: None,
+            closing: false,
+            reason: None,
+            members: BTreeMap::new(),
+        }
     }
 
     pub fn bad_request(detail: impl Into<String>) -> Self {
@@ -69,20 +80,34 @@ impl Problem {
 
     /// Adds a member of our own to the document.
     #[must_use]
-    pub fn with(mut self, name: &str, value: Value) -> Self {
-        self.members.insert(name.to_owned(), value);
+    pub fn with(mut self, name: &'static str, value: &impl Serialize) -> Self {
+        // (numbers, texts and lists of them: nothing fails)
+        self.members.extend(to_raw_value(value).ok().map(|value| (name, value)));
         self
     }
 }
 
+#[derive(Serialize)]
+struct Document<'a> {
+    #[serde(rename = "type")]
+    of: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+    #[serde(flatten)]
+    members: &'a BTreeMap<&'static str, Box<RawValue>>,
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut document = self.members;
-        document.insert("type".into(), json!("about:blank"));
-        document.insert("title".into(), json!(self.status.canonical_reason().unwrap_or("error")));
-        document.insert("status".into(), json!(self.status.as_u16()));
-        document.insert("detail".into(), json!(self.detail));
-        let mut answer = (self.status, Value::Object(document).to_string()).into_response();
+        let document = Document {
+            of: "about:blank",
+            title: self.status.canonical_reason().unwrap_or("error"),
+            status: self.status.as_u16(),
+            detail: &self.detail,
+            members: &self.members,
+        };
+        let mut answer = (self.status, Json(document)).into_response();
         answer.extensions_mut().insert(self.reason.map_or_else(|| Reason::of(self.status), Reason));
         let headers = answer.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

@@ -92,8 +92,11 @@ pub struct RejectRecord {
     pub pointer: String,
     pub message: String,
     pub id: Option<String>,
-    /// Place in its request.
+    /// Place in its request, from 0.
     pub index: usize,
+    /// Of a feed's payload: where a person finds it, from 1 ([`yiping_feed::Row`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub row: Option<u64>,
     /// The feed whose payload it was part of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feed: Option<String>,
@@ -138,6 +141,7 @@ impl Refusals<'_> {
             message,
             id,
             index,
+            row: None,
             feed: self.feed.map(str::to_owned),
             part: Part::Nothing,
             accepted: Vec::new(),
@@ -159,6 +163,12 @@ impl RejectRecord {
         self.sealed = seal.close(&sent[..sent.len().min(KEPT_BYTES)]);
         self.key = seal.key_id().to_owned();
         self
+    }
+
+    /// What it takes of the gateway's memory until it is answered, about: itself, its record, and its part of the answer.
+    pub(crate) fn cost(&self) -> usize {
+        const BESIDE_BYTES: usize = 1 << 10;
+        BESIDE_BYTES + 2 * self.sealed.len()
     }
 
     /// As it goes into the log.

@@ -100,7 +100,8 @@ pub async fn post(State(gateway): State<Arc<Gateway>>, headers: HeaderMap, body:
                 Problem::bad_request(format!("not a list of rejects: line {}, column {}", fault.line(), fault.column()))
             })?;
             let mut judged = Judged::default();
-            let told: Vec<_> = items.iter().map(|item| gateway.again(item, &token, &mut judged)).collect();
+            let told = items.iter().map(|item| gateway.again(item, &token, &mut judged));
+            let told = told.collect::<Result<Vec<_>, Problem>>()?;
             Ok::<_, Problem>((judged, told, room))
         })
     };
@@ -114,8 +115,8 @@ pub async fn post(State(gateway): State<Arc<Gateway>>, headers: HeaderMap, body:
 
 impl Gateway {
     /// Judges one, and adds what it becomes.
-    fn again(&self, item: &ReplayItem, by: &Token, judged: &mut Judged) -> Replayed {
-        let told = |accepted, rejected| Replayed { reject: item.reject.clone(), accepted, rejected };
+    fn again(&self, item: &ReplayItem, by: &Token, judged: &mut Judged) -> Result<Replayed, Problem> {
+        let told = |accepted, rejected| Ok(Replayed { reject: item.reject.clone(), accepted, rejected });
         let refuse =
             |code, message: &str| told(0, vec![Again { code, pointer: String::new(), message: message.to_owned() }]);
         let Some(token) = self.token_named(&item.token) else {
@@ -133,16 +134,17 @@ impl Gateway {
                 None => return refuse(Code::BadFeed, "its feed is in the settings no more"),
             },
         };
-        let one = match (item.part, door) {
-            (Part::Event, None) => self.judge_at(received, Form::One, &token, &bytes),
-            (Part::Array, None) => self.judge_at(received, Form::Array, &token, &bytes),
-            (Part::Lines, None) => self.judge_at(received, Form::Lines, &token, &bytes),
-            (Part::Row, Some(door)) => self.judge_row_again(received, door, &token, &bytes, &item.accepted),
+        let mut one = Judged::default();
+        match (item.part, door) {
+            (Part::Event, None) => self.judge_at(received, Form::One, &token, &bytes, &mut one)?,
+            (Part::Array, None) => self.judge_at(received, Form::Array, &token, &bytes, &mut one)?,
+            (Part::Lines, None) => self.judge_at(received, Form::Lines, &token, &bytes, &mut one)?,
+            (Part::Row, Some(door)) => one = self.judge_row_again(received, door, &token, &bytes, &item.accepted),
             (Part::Text | Part::Body, Some(door)) => {
-                self.judge_payload_again(received, door, &token, item.part, &bytes)
+                self.judge_payload_again(received, door, &token, item.part, &bytes, &mut one)?;
             }
             _ => return refuse(Code::BadJson, "nothing is kept of it that could be sent again"),
-        };
+        }
         let rejected: Vec<_> = one
             .rejects
             .iter()

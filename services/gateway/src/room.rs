@@ -1,4 +1,5 @@
-//! The bytes of bodies that are being worked on: never more than the gateway has room for, and no token holds more than half of it.
+//! The bytes of bodies that are being worked on, and of the rejects that they become: never more than the gateway has room for, and no
+//! token holds more than half of it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -52,6 +53,16 @@ pub struct Place {
 impl Place {
     /// Takes so many bytes more.
     pub fn grow(&mut self, bytes: usize) -> Result<(), Problem> {
+        self.take(bytes)
+    }
+
+    /// Takes so many bytes more for what was made of the request. Of the token's only request no more is counted than is there: it
+    /// would never fit better.
+    pub fn stretch(&mut self, bytes: usize) -> Result<(), Problem> {
+        self.take(bytes.min(self.room.share.saturating_sub(self.bytes)))
+    }
+
+    fn take(&mut self, bytes: usize) -> Result<(), Problem> {
         let mut held = self.room.lock();
         let own = held.by_token.get(&self.token).copied().unwrap_or(0);
         if held.all + bytes > self.room.all || own + bytes > self.room.share {

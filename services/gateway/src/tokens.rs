@@ -227,11 +227,24 @@ pub fn new_token(
 impl NewToken {
     /// Puts the hash into the file, in the place of one of the same name. Whole or not at all, for its owner only.
     pub fn save(&self, path: &Path) -> Result<(), TokenError> {
-        let unreadable = |source| TokenError::Unreadable { path: path.to_owned(), source };
         let mut file = read_file(path)?;
         file.tokens.retain(|token| token.name != self.token.name);
         file.tokens.push(self.token.clone());
-        let text = toml::to_string(&file)
+        file.write(path)
+    }
+
+    /// Takes it out of the file again; one of the same name that was made since stays.
+    pub fn take_back(&self, path: &Path) -> Result<(), TokenError> {
+        let mut file = read_file(path)?;
+        file.tokens.retain(|token| token.sha256 != self.token.sha256);
+        file.write(path)
+    }
+}
+
+impl File {
+    fn write(&self, path: &Path) -> Result<(), TokenError> {
+        let unreadable = |source| TokenError::Unreadable { path: path.to_owned(), source };
+        let text = toml::to_string(self)
             .map_err(|fault| TokenError::Malformed { path: path.to_owned(), message: fault.to_string() })?;
         let fresh = path.with_extension("toml.new");
         let write = || -> io::Result<()> {

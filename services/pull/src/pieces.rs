@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use yiping_event::TimeMs;
-use yiping_feed::{Feed, Mapped, ReadOptions, Row, RowError, rows_of};
+use yiping_feed::{Feed, Format, Mapped, ReadOptions, Row, RowError, rows_of};
 
 use crate::seen::{Key, key};
 use crate::source::Payload;
@@ -25,6 +25,8 @@ pub struct Piece {
     pub events: Vec<Line>,
     /// Rows that could not be read or mapped: the gateway keeps them as rejects.
     pub failed: Vec<Line>,
+    /// The number of the first of them.
+    pub first_failed: Option<u64>,
     pub rows: u64,
     /// Events with a local time that a clock change repeats or leaves out.
     pub changeovers: u64,
@@ -43,7 +45,8 @@ impl Piece {
         self.push(key, serde_json::Value::Object(mapped.event).to_string(), true);
     }
 
-    fn failed(&mut self, row: String) {
+    fn failed(&mut self, number: u64, row: String) {
+        self.first_failed.get_or_insert(number);
         let key = key(["", &row]);
         self.push(key, row, false);
     }
@@ -75,7 +78,7 @@ pub fn cut(
     for row in rows {
         piece.rows += 1;
         match row {
-            Ok(Row { value, .. }) => {
+            Ok(Row { number, value }) => {
                 let kept = value.clone();
                 match feed.events_at(value, Some(polled)) {
                     Ok(events) => {
@@ -86,13 +89,18 @@ pub fn cut(
                             }
                         }
                     }
-                    Err(_) => piece.failed(kept.to_string()),
+                    Err(_) => piece.failed(number, kept.to_string()),
                 }
             }
             // (a row that is no text any more is told by its number)
             Err(RowError { number, message, raw }) => {
-                let told = || serde_json::json!({ "unreadable_row": number, "why": message }).to_string();
-                piece.failed(raw.map(|raw| raw.replace('\n', " ")).unwrap_or_else(told));
+                let row = match raw {
+                    // with its header, and over several lines: as one JSON text, which the gateway knows for what it is
+                    Some(text) if read.format == Format::Csv => serde_json::Value::from(text).to_string(),
+                    Some(line) => line,
+                    None => serde_json::json!({ "unreadable_row": number, "why": message }).to_string(),
+                };
+                piece.failed(number, row);
             }
         }
         if piece.is_full() && pieces.blocking_send(std::mem::take(&mut piece)).is_err() {
@@ -102,4 +110,19 @@ pub fn cut(
     // (an empty last one says that there was a payload)
     let _ = pieces.blocking_send(piece);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_of_a_table_that_cant_be_read_keeps_its_text_over_its_lines_and_its_number() {
+        let read = ReadOptions::new(Format::Csv);
+        let (sender, mut pieces) = mpsc::channel(1);
+        let table = Payload::Bytes(b"a,b\n1,\"2\n3\",4\n".to_vec());
+        cut(&Arc::new(Feed::default()), &read, table, TimeMs(0), &sender).unwrap();
+        let piece = pieces.try_recv().unwrap();
+        assert_eq!((piece.first_failed, piece.failed[0].json.as_str()), (Some(2), r#""a,b\n1,\"2\n3\",4\n""#));
+    }
 }

@@ -88,11 +88,11 @@ impl Puller {
         let more = match self.source.fetch().await? {
             Fetched::Nothing => false,
             Fetched::Something { payload, more } => {
-                let is_file = matches!(payload, Payload::File(_));
+                let file = payload.file_name();
                 let why = match self.deliver(payload, polled).await {
                     Err(error) => Some(format!("{error:#}")),
                     // (whoever put a file there looks into the folder, not into the log)
-                    Ok(Told { good: 0, bad: 1.. }) if is_file => Some(
+                    Ok(Told { good: 0, bad: 1.. }) if file.is_some() => Some(
                         "not one of its rows is an event (is its encoding the feed's?); they are kept as rejects"
                             .into(),
                     ),
@@ -100,7 +100,8 @@ impl Puller {
                 };
                 if let Some(why) = why {
                     self.source.unreadable().await?;
-                    let message = format!("the payload is not what this feed sends: {why}");
+                    let what = file.map_or_else(|| "payload".to_owned(), |name| format!("file {name}"));
+                    let message = format!("the {what} is not what this feed sends: {why}");
                     return Err(Failure::new(Reason::Unreadable, message));
                 }
                 self.source.taken().await?;
@@ -117,19 +118,21 @@ impl Puller {
     /// # Errors
     /// The payload can't be taken apart.
     async fn deliver(&mut self, payload: Payload, polled: TimeMs) -> anyhow::Result<Told> {
+        let file = payload.file_name();
         let (sender, mut pieces) = mpsc::channel(1);
         let (feed, read) = (Arc::clone(&self.feed), self.read.clone());
         let cutting = tokio::task::spawn_blocking(move || cut(&feed, &read, payload, polled, &sender));
         let mut told = Told::default();
         while let Some(piece) = pieces.recv().await {
-            self.send(piece, &mut told).await;
+            self.send(piece, file.as_deref(), &mut told).await;
         }
         cutting.await??;
         Ok(told)
     }
 
-    async fn send(&mut self, piece: Piece, told: &mut Told) {
-        let Piece { events, failed, rows, changeovers, .. } = piece;
+    /// `file`: the name of the one that the piece is of.
+    async fn send(&mut self, piece: Piece, file: Option<&str>, told: &mut Told) {
+        let Piece { events, failed, first_failed, rows, changeovers, .. } = piece;
         let name = self.feed.name.clone();
         self.metrics.rows.with_label_values(&[&name]).inc_by(rows);
         if changeovers > 0 {
@@ -148,6 +151,7 @@ impl Puller {
                 let rejected = verdict.rejected.len();
                 tracing::warn!(
                     feed = name,
+                    file,
                     rejected,
                     code = first.code,
                     first.pointer,
@@ -167,7 +171,8 @@ impl Puller {
         if !failed.is_empty() {
             let verdict = self.insist(What::FailedRows, &failed).await;
             let first = verdict.rejected.first().map(|reject| reject.message.clone()).unwrap_or_default();
-            tracing::warn!(feed = name, rows = failed.len(), first, "rows that the map can't read");
+            let rows = failed.len();
+            tracing::warn!(feed = name, file, rows, first_row = first_failed, first, "rows that the map can't read");
             self.metrics.rejected.with_label_values(&[name.as_str(), "bad_feed"]).inc_by(failed.len() as u64);
             failed.iter().for_each(|line| self.seen.note(line.key));
         }

@@ -31,6 +31,14 @@ pub enum Payload {
     Rows(Vec<Value>),
 }
 
+impl Payload {
+    /// Of a file, for whoever looks for it.
+    pub fn file_name(&self) -> Option<String> {
+        let Self::File(path) = self else { return None };
+        path.file_name().map(|name| name.to_string_lossy().into_owned())
+    }
+}
+
 #[async_trait]
 pub trait Source: Send {
     async fn fetch(&mut self) -> Result<Fetched, Failure>;

@@ -109,12 +109,17 @@ fn lookup(scope: &Scope<'_>, code: &Val, table: &Val) -> ValR<Val> {
     };
     let table = text(table)?;
     let Some(found) = scope.means.tables.get(table).map_err(Error::str)?.get(&code) else {
-        let unknown = UnknownCode { table: table.to_owned(), code };
-        let error = Error::str(format_args!("the table {table:?} has no code {:?}", unknown.code));
-        scope.unknown.replace(Some(unknown));
-        return Err(error);
+        return Err(unknown(scope, table, &code));
     };
     Val::deserialize(found).map_err(Error::str)
+}
+
+/// What a table, or the timetable, has not: told by its name, for it is what has to be mended.
+fn unknown(scope: &Scope<'_>, table: &str, code: &str) -> Error {
+    let unknown = UnknownCode { table: table.to_owned(), code: code.to_owned() };
+    let error = Error::str(&unknown);
+    scope.unknown.replace(Some(unknown));
+    error
 }
 
 fn timetable<'a>(scope: &Scope<'a>) -> Result<&'a Timetable, Error> {
@@ -123,8 +128,7 @@ fn timetable<'a>(scope: &Scope<'a>) -> Result<&'a Timetable, Error> {
 
 fn trip(scope: &Scope<'_>, id: &Val) -> ValR<Val> {
     let id = text(id)?;
-    let trip =
-        timetable(scope)?.trip(id).ok_or_else(|| Error::str(format_args!("the timetable has no trip {id:?}")))?;
+    let trip = timetable(scope)?.trip(id).ok_or_else(|| unknown(scope, "timetable", id))?;
     let found = serde_json::json!({ "route_id": trip.route_id, "direction_id": trip.direction });
     Val::deserialize(&found).map_err(Error::str)
 }

@@ -246,6 +246,27 @@ async fn one_token_never_holds_all_the_room() {
 }
 
 #[tokio::test]
+async fn a_small_body_of_many_faults_takes_the_room_that_its_answer_does_and_leaves_others_theirs() {
+    let limits = Limits { max_body_bytes: 1 << 20, max_in_flight_bytes: 8 << 20, ..limits() };
+    let gateway = Fixture::with(limits).await;
+    let (careless, other) = (gateway.token("careless", &[Stream::Bus]), gateway.token("other", &[Stream::Bus]));
+    gateway.log.shut();
+    // far more than a token's half: it is alone, and would never fit better
+    let faults = || "x\n".repeat(10_000);
+    let held = tokio::spawn(gateway.post(&careless, LINES, faults()).send());
+    gateway.log.arrivals(1).await;
+    assert_eq!(gateway.metrics.gateway.in_flight_bytes.get(), 4 << 20);
+    assert_eq!(gateway.send(&careless, LINES, faults()).await.0, 429, "its half is full");
+    let others = tokio::spawn(gateway.post(&other, ONE, position("a").to_string()).send());
+    gateway.log.arrivals(2).await;
+    gateway.log.open();
+    let (status, told) = answer(held.await.unwrap().unwrap()).await;
+    assert_eq!((status, told["rejected"].as_array().unwrap().len()), (400, 10_000));
+    assert_eq!(others.await.unwrap().unwrap().status(), 202);
+    assert_eq!(gateway.metrics.gateway.in_flight_bytes.get(), 0);
+}
+
+#[tokio::test]
 async fn an_endless_body_is_refused_and_cut_off() {
     let gateway = Fixture::with(Limits { max_body_bytes: 64 << 10, ..limits() }).await;
     for (status, token) in [("413", gateway.token("bus", &[Stream::Bus])), ("401", "yp_nobody".to_owned())] {

@@ -44,6 +44,10 @@ async fn the_document_has_the_types_codes_and_limits_of_the_code() {
         of.as_vec().unwrap().iter().map(|one| one.as_str().unwrap().to_owned()).collect()
     };
     assert_eq!(listed(&schemas["Code"]["enum"]), Code::ALL.map(Code::as_str));
+    let guide = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/接入指南.md");
+    let guide = std::fs::read_to_string(guide).unwrap();
+    let rows: String = guide.lines().filter(|line| line.starts_with("| `")).collect();
+    assert!(Code::ALL.iter().all(|code| rows.contains(&format!("`{}`", code.as_str()))), "a code is not in the guide");
     let sent = keys(&schemas["Event"]["discriminator"]["mapping"]);
     let known: BTreeSet<String> =
         TYPES.iter().map(|of| of.name.to_owned()).filter(|name| name != "city.config").collect();

@@ -30,7 +30,14 @@ async fn a_table_in_gb18030_with_local_times_becomes_events_and_a_bad_row_costs_
     let (status, answer) = send(&gateway, &token, "lots", csv(&rows)).await;
     assert_eq!((status, &answer["accepted"]), (202, &json!(2)), "{answer}");
     let reject = &answer["rejected"][0];
-    assert_eq!((&reject["index"], &reject["code"]), (&json!(1), &json!("bad_feed")), "{answer}");
+    // the second of the rows stands on the third line
+    assert_eq!(
+        (&reject["index"], &reject["row"], &reject["code"]),
+        (&json!(2), &json!(3), &json!("bad_feed")),
+        "{answer}"
+    );
+    let kept = gateway.get(&token, "/v1/rejects").await.1;
+    assert_eq!(kept["rejects"][0]["row"], 3, "{kept}");
     assert!(!answer.to_string().contains("未知"), "{answer}");
     let events = gateway.records("city.parking").await;
     let mut seen: Vec<_> =
@@ -108,5 +115,5 @@ async fn rows_that_were_taken_apart_elsewhere_come_one_a_line_whatever_the_feeds
     let request = gateway.client.post(url).bearer_auth(&token).header("content-type", "application/x-ndjson");
     let (status, told) = answer(request.body(format!("{}\n{}\n", row("87"), row("?"))).send().await.unwrap()).await;
     assert_eq!((status, &told["accepted"], &told["rejected"][0]["index"]), (202, &json!(1), &json!(1)), "{told}");
-    assert_eq!(told["rejected"][0]["code"], "bad_feed");
+    assert_eq!((&told["rejected"][0]["code"], &told["rejected"][0]["row"]), (&json!("bad_feed"), &json!(2)));
 }

@@ -234,3 +234,26 @@ async fn of_what_is_long_the_first_bytes_are_kept() {
     let reject = kept(&gateway).await.remove(0).reject;
     assert_eq!((reject.bytes_len, gateway.secret.open(&reject.sealed).unwrap().len()), (KEPT_BYTES + 5, KEPT_BYTES));
 }
+
+#[tokio::test]
+async fn a_tables_row_that_was_taken_apart_elsewhere_and_could_not_be_read_there_comes_in_as_a_row_of_that_table() {
+    let gateway = Fixture::start().await;
+    let token = gateway.token("parking", &[Stream::Parking]);
+    let texts = [1, 3].map(|row| json!(format!("{}\n{}\n", TABLE[0], TABLE[row])).to_string());
+    // as it was kept once: on one line, so that there is a header and no row
+    let lost = json!(TABLE[..2].join(" ")).to_string();
+    let url = format!("{}/v1/feeds/lots", gateway.base);
+    let request = gateway.client.post(url).bearer_auth(&token).header("content-type", LINES);
+    let body = texts.into_iter().chain([lost]).collect::<Vec<_>>().join("\n");
+    let (_, told) = answer(request.body(body).send().await.unwrap()).await;
+    let why: Vec<_> = (0..3).map(|n| told["rejected"][n]["message"].as_str().unwrap()).collect();
+    let unread = "the row can't be read";
+    assert_eq!(why, [unread, "the row can't be read: 6 fields where 5 columns are named", unread]);
+    assert!(kept(&gateway).await.iter().all(|kept| kept.reject.part == Part::Text));
+    let (_, told) = replay(&gateway, &gateway.secret).await;
+    let accepted: Vec<_> = (0..3).map(|n| told["replayed"][n]["accepted"].as_u64().unwrap()).collect();
+    assert_eq!(accepted, [1, 0, 0], "{told}");
+    assert_eq!(lots(&gateway).await, ["\"东门停车场\" 87"]);
+    let left: Vec<_> = kept(&gateway).await.iter().map(|kept| kept.replayed.is_none()).collect();
+    assert_eq!(left, [false, true, true], "what gave nothing is not in");
+}

@@ -203,6 +203,11 @@ fn the_file_holds_no_token_and_the_same_name_replaces() {
     let tokens = Tokens::open(&path).unwrap();
     assert_eq!(tokens.check(&old.secret, TimeMs(0)).unwrap_err(), Refused::Unknown);
     assert_eq!(tokens.check(&new.secret, TimeMs(0)).unwrap().name, "bus");
+    // one that was made for a while is taken out again, and only that
+    old.take_back(&path).unwrap();
+    assert_eq!(tokens.check(&new.secret, TimeMs(0)).unwrap().name, "bus");
+    new.take_back(&path).unwrap();
+    assert_eq!(tokens.check(&new.secret, TimeMs(0)).unwrap_err(), Refused::Unknown);
 }
 
 /// A gateway whose clock the test moves (ms after [`NOW`]).
