@@ -5,6 +5,7 @@ const BOUNDS = [121.165, 36.733, 122.703, 37.56];
 const CORE = [122.0, 37.408, 122.25, 37.545];
 const DISTRICTS = ['环翠区', '文登区', '荣成市', '乳山市'];
 const ZONES = ['经开区', '高新区', '临港区'];
+const ZONE_CENTERS = [[122.165, 37.428], [122.045, 37.508], [122.035, 37.31]];
 // Where people live: longitude, latitude, weight, radius in degrees.
 const TOWNS = [
   [122.112, 37.492, 30, 0.04], [122.045, 37.515, 13, 0.03], [122.165, 37.428, 15, 0.035], [122.03, 37.455, 5, 0.02], [122.025, 37.315, 6, 0.02],
@@ -266,7 +267,7 @@ export class City {
     if (this.vehicles[0].lon === undefined) this.vehicles.forEach((bus) => this.#drive(bus));
     return {
       server_time: iso(now), build: this.build,
-      city: { name: '威海', title: '一屏观全城', zone: 'Asia/Shanghai', approval: '', fleet: 1400, mm_per_px: 1.25, distance_m: this.distanceM, bounds: BOUNDS, core: CORE, districts: DISTRICTS, zones: ZONES },
+      city: { name: '威海', title: '一屏观全城', zone: 'Asia/Shanghai', approval: '', fleet: 1400, mm_per_px: 1.25, distance_m: this.distanceM, bounds: BOUNDS, core: CORE, districts: DISTRICTS, zones: ZONES, zone_centers: ZONE_CENTERS },
       streams: this.streams(now), metrics: this.metrics(now), breaches: this.breaches(now), vehicles: this.vehiclesOf(now), lots: this.lotsOf(), sos: this.sos(now), sos_live: true, orders: this.orders(), usual: this.usual(now), spark: this.spark(now),
     };
   }

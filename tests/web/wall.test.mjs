@@ -100,8 +100,9 @@ test('a press on a figure opens its history over the map, and Esc goes back', as
     await until('figures in all four panels', allFigures(page), 20_000);
     const address = () => new URL(page.url()).hash;
     await page.click('[data-panel=bus] [data-row] [role=button]');
-    await page.waitForSelector('[data-detail] .history canvas', { timeout: 10_000 });
-    await until('the figure in the detail panel', () => page.$eval('[data-detail] [data-figure]', (e) => /\d/.test(e.textContent) || e.textContent), 5_000);
+    // before the first buses of a day there is nothing to draw, and the page says so
+    await page.waitForSelector('[data-detail] .history canvas, [data-detail] .chart p:text-is("尚无历史")', { timeout: 10_000 });
+    await until('the figure in the detail panel', () => page.$eval('[data-detail] [data-figure]', (e) => /\d|—/.test(e.textContent) || e.textContent), 5_000);
     await until('no overflowing text', async () => { const wrong = await overflowing(page); return wrong.length === 0 || wrong; }, 5_000);
     await shot(page, 'detail-1920x1080');
     const asked = page.waitForRequest((r) => r.url().includes('/api/metrics'), { timeout: 5_000 });

@@ -38,6 +38,8 @@ impl Profile {
             "core": city.core,
             "districts": city.districts.iter().map(|district| &district.name).collect::<Vec<_>>(),
             "zones": city.zones.iter().map(|zone| &zone.name).collect::<Vec<_>>(),
+            "sources": city.sources.iter().map(|source| (&source.source, &source.name)).collect::<BTreeMap<_, _>>(),
+            "zone_centers": city.zones.iter().map(|zone| zone.center).collect::<Vec<_>>(),
         })
     }
 

@@ -194,7 +194,7 @@ fn lots(metrics: &BTreeMap<MetricKey, Metric>) -> Vec<Lot> {
     free.map(|row| Lot {
         lot_id: row.key.clone(),
         capacity: row.denominator as i64,
-        occupied: (row.denominator - row.numerator) as i64,
+        occupied: Some((row.denominator - row.numerator) as i64),
         time: row.window_end,
     })
     .collect()

@@ -66,7 +66,8 @@ pub struct Vehicle {
 pub struct Lot {
     pub lot_id: String,
     pub capacity: i64,
-    pub occupied: i64,
+    /// `None` of one that is closed or silent.
+    pub occupied: Option<i64>,
     pub time: TimeMs,
 }
 

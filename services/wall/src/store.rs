@@ -218,7 +218,7 @@ fn lot(row: &LiveEntity) -> Option<Lot> {
         lot_id: Option<String>,
         floor: Option<String>,
         capacity: i64,
-        occupied: i64,
+        occupied: Option<i64>,
     }
     let Filling { lot_id, floor, capacity, occupied } = attrs(row)?;
     // a floor is a part of its lot, which has a row of its own
@@ -296,6 +296,9 @@ mod tests {
         let floor = r#"{"lot_id":"P001","floor":"F1","capacity":50,"occupied":10}"#;
         assert_eq!(lot(&live("lot", "P001", 0, whole)).map(|lot| lot.capacity), Some(80));
         assert_eq!(lot(&live("lot", "P001/F1", 0, floor)), None);
+        // of a closed one it isn't known
+        let closed = r#"{"lot_id":"P001","floor":null,"capacity":80,"occupied":null,"free":null,"open":false}"#;
+        assert_eq!(lot(&live("lot", "P001", 0, closed)).map(|lot| (lot.capacity, lot.occupied)), Some((80, None)));
     }
 
     #[test]

@@ -96,7 +96,7 @@ pub struct LotView {
     pub lon: f64,
     pub lat: f64,
     pub capacity: i64,
-    pub occupied: i64,
+    pub occupied: Option<i64>,
     #[serde(serialize_with = "rfc3339::serialize")]
     pub time: TimeMs,
 }

@@ -30,8 +30,8 @@ fn full_city() -> Answers {
             vehicle("v0", f64::NAN, 1e9, now()),
         ],
         lots: vec![
-            Lot { lot_id: city.lots[0].lot_id.clone(), capacity: 300, occupied: 211, time: TimeMs(0) },
-            Lot { lot_id: "nobody knows".into(), capacity: 1, occupied: -5, time: TimeMs(i64::MIN) },
+            Lot { lot_id: city.lots[0].lot_id.clone(), capacity: 300, occupied: Some(211), time: TimeMs(0) },
+            Lot { lot_id: "nobody knows".into(), capacity: 1, occupied: Some(-5), time: TimeMs(i64::MIN) },
         ],
         sos: vec![
             Sos {
@@ -111,7 +111,18 @@ async fn the_snapshot_has_every_member_of_the_contract() {
         (&s["city"]["name"], &s["city"]["zone"], s["city"]["bounds"].as_array().map(Vec::len)),
         (&json!("威海"), &json!("Asia/Shanghai"), Some(4))
     );
-    for member in ["title", "approval", "fleet", "mm_per_px", "distance_m", "core", "districts", "zones"] {
+    for member in [
+        "title",
+        "approval",
+        "fleet",
+        "mm_per_px",
+        "distance_m",
+        "core",
+        "districts",
+        "zones",
+        "zone_centers",
+        "sources",
+    ] {
         assert!(s["city"].get(member).is_some(), "city.{member} is missing");
     }
 

@@ -56,7 +56,8 @@ async fn each_member_that_changes_is_told() {
     store.change(|city| city.vehicles.push(vehicle("v2", 122.2, 37.4, now())));
     let told = screen.find("two vehicles", |told| told.body["vehicles"]["ids"] == json!(["v1", "v2"])).await;
     assert_eq!(told.event, "delta");
-    store.change(|city| city.lots.push(Lot { lot_id: lot_id.clone(), capacity: 300, occupied: 211, time: now() }));
+    store
+        .change(|city| city.lots.push(Lot { lot_id: lot_id.clone(), capacity: 300, occupied: Some(211), time: now() }));
     screen.find("a lot", |told| told.body["lots"][0]["lot_id"] == lot_id.as_str()).await;
     store.change(|city| {
         city.sos.push(Sos {

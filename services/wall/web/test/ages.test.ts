@@ -20,6 +20,7 @@ describe('a feed that falls quiet', () => {
   });
   it('says so in words', () => {
     expect([2, 61, 100, 372].map((s) => cardAge(stream(s), NOW).text)).toEqual(['2 秒', '迟到 1 分 01 秒', '陈旧 1 分 40 秒', '静默 6 分']);
+    expect([2, 61, 100, 372].map((s) => { const { word, since } = cardAge(stream(s), NOW); return `${word} ${since}`.trim(); })).toEqual(['2 秒', '迟到 1 分', '陈旧 1 分', '静默 6 分']);
   });
   it('ages on the wall even while the server repeats that it is fresh', () => {
     expect(cardAge(stream(500, { state: 'fresh' }), NOW).state).toBe('silent');
@@ -29,7 +30,7 @@ describe('a feed that falls quiet', () => {
     expect(cardAge(quiet, NOW).state).toBe('fresh');
   });
   it('is believed when the server calls it silent, though one source of several has just spoken', () => {
-    expect(cardAge(stream(2, { state: 'late', online: 11, total: 12 }), NOW)).toMatchObject({ state: 'late', text: '迟到 11/12 源' });
+    expect(cardAge(stream(2, { state: 'late', online: 11, total: 12 }), NOW)).toMatchObject({ state: 'late', text: '迟到 11/12 源', word: '迟到', since: '11/12 源' });
   });
 });
 

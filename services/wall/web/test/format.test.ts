@@ -1,5 +1,15 @@
 import { describe, expect, it } from 'vitest';
+import { width } from '../src/lib/fit';
 import { age, clock, difference, figure, percent, shortAge, wait, widthEm } from '../src/lib/format';
+
+// measured in Chromium with the bundled font: the middle dot is as wide as an ideograph
+it('a line is never wider than it was counted', () => {
+  const measured: [string, number][] = [['5 分 · 鲸园 P07 · 智慧停车…', 13.642], ['·', 1], ['…', 1], ['%', 0.921], ['12:05', 2.5]];
+  for (const [text, ems] of measured) {
+    expect(width(text), text).toBeGreaterThanOrEqual(ems);
+    expect(widthEm(text), text).toBeGreaterThanOrEqual(ems - 0.005 * text.length);
+  }
+});
 
 describe('figures', () => {
   it('groups thousands and keeps the decimals asked for', () => {

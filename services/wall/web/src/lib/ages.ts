@@ -1,9 +1,9 @@
 // How old is what a card shows, and what does that make it? Two things age: the feed (nobody has spoken) and the figures
 // (the watermark stands still though the feed speaks). The worse of the two decides. Knows nothing of the screen.
 
-import { age } from './format';
+import { age, shortAge } from './format';
 import { timeMs } from './state';
-import type { FeedState, StreamStatus } from './types';
+import type { FeedState, SourceStatus, StreamStatus } from './types';
 
 /** `waiting`: the page has not seen its first snapshot. Losing the server is above all of these and is not one of them. */
 export type CardState = 'fresh' | 'late' | 'stale' | 'silent' | 'not_connected' | 'waiting';
@@ -15,8 +15,11 @@ export interface CardAge {
   ageMs: number;
   /** When the feed last spoke, or up to when the figures go. */
   lastMs: number | null;
-  /** The words of the mark: "2 秒", "静默 6 分". */
+  /** The words of the mark: "2 秒", "静默 1 分 40 秒". */
   text: string;
+  /** Its two parts, where there is no room for more than one unit: "静默", and "1 分" or "2/3 源". */
+  word: string;
+  since: string;
 }
 
 /** Multiples of the interval at which a source promised to speak. */
@@ -29,8 +32,8 @@ const RANK: Record<CardState, number> = { waiting: 0, fresh: 1, late: 2, stale: 
 const WORD: Record<CardState, string> = { waiting: '', fresh: '', late: '迟到', stale: '陈旧', silent: '静默', not_connected: '未接入' };
 
 export function cardAge(stream: StreamStatus | undefined, nowMs: number): CardAge {
-  if (!stream) return { state: 'waiting', cause: 'feed', ageMs: 0, lastMs: null, text: '等待数据' };
-  if (stream.state === 'not_connected') return { state: 'not_connected', cause: 'feed', ageMs: 0, lastMs: null, text: WORD.not_connected };
+  if (!stream) return { state: 'waiting', cause: 'feed', ageMs: 0, lastMs: null, text: '等待数据', word: '等待数据', since: '' };
+  if (stream.state === 'not_connected') return { state: 'not_connected', cause: 'feed', ageMs: 0, lastMs: null, text: WORD.not_connected, word: WORD.not_connected, since: '' };
 
   const contacts = [stream.last_event, ...stream.sources.map((source) => source.last_contact)].map(timeMs).filter((ms) => ms !== null);
   const contactMs = contacts.length ? Math.max(...contacts) : null;
@@ -43,12 +46,18 @@ export function cardAge(stream: StreamStatus | undefined, nowMs: number): CardAg
   const figures = byAge(figuresMs, FIGURES_MS);
 
   if (RANK[figures] > RANK[feed]) {
-    return { state: figures, cause: 'figures', ageMs: figuresMs, lastMs: watermarkMs, text: `停滞 ${age(figuresMs)}` };
+    return { state: figures, cause: 'figures', ageMs: figuresMs, lastMs: watermarkMs, text: `停滞 ${age(figuresMs)}`, word: '停滞', since: shortAge(figuresMs) };
   }
   // One source of many is late or silent while others speak: the newest contact's age would say nothing about it.
   const partly = feed !== 'fresh' && byAge(feedMs, { late: FEED.late * expectedMs, stale: Infinity, silent: Infinity }) === 'fresh';
-  const words = partly && stream.sources_total > 1 ? `${stream.sources_online}/${stream.sources_total} 源` : age(feedMs);
-  return { state: feed, cause: 'feed', ageMs: feedMs, lastMs: contactMs, text: `${WORD[feed]} ${words}`.trim() };
+  const share = partly && stream.sources_total > 1 ? `${stream.sources_online}/${stream.sources_total} 源` : null;
+  const text = `${WORD[feed]} ${share ?? age(feedMs)}`.trim();
+  return { state: feed, cause: 'feed', ageMs: feedMs, lastMs: contactMs, text, word: WORD[feed], since: share ?? shortAge(feedMs) };
+}
+
+/** Sources that have fallen silent while others of their stream speak: its figures go on, and lack them. */
+export function missing(stream: StreamStatus | undefined): SourceStatus[] {
+  return stream && stream.state !== 'silent' ? stream.sources.filter((source) => source.state === 'silent') : [];
 }
 
 function byAge(ms: number, limits: { late: number; stale: number; silent: number }): CardState {

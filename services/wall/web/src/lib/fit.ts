@@ -1,7 +1,7 @@
 // What a line holds, counted in ems before it is drawn, by the widths of Noto Sans SC, rounded up.
 
 const WIDE = /[\u2e80-\u9fff\uf900-\ufaff\uff00-\uff60]/;
-const em = (char: string) => (WIDE.test(char) || char === '…' ? 1 : /[ .·]/.test(char) ? 0.3 : /[A-Z%]/.test(char) ? 0.95 : 0.57);
+const em = (char: string) => (WIDE.test(char) || /[…·]/.test(char) ? 1 : /[ .]/.test(char) ? 0.3 : /[A-Z%]/.test(char) ? 0.95 : 0.57);
 
 /** Width in ems. */
 export const width = (text: string) => [...text].reduce((sum, char) => sum + em(char), 0);

@@ -93,10 +93,10 @@ export function widthEm(text: string): number {
   let em = 0;
   for (const c of text) {
     if (/[0-9]/.test(c)) em += 0.556;
-    else if (/[.,:· ]/.test(c)) em += 0.28;
+    else if (/[.,: ]/.test(c)) em += 0.28;
     else if (/[/()]/.test(c)) em += 0.4;
     else if (/[%mW]/.test(c)) em += 0.93;
-    else if (c < '\u2e80') em += 0.62;
+    else if (c < '\u2e80' && !'·…'.includes(c)) em += 0.62;
     else em += 1;
   }
   return em;

@@ -1,7 +1,7 @@
 // The footer's four slots: what is wrong, worst first; the last slot counts the rest. When nothing is wrong the slots say
 // so, and carry calm information instead.
 
-import { cardAge } from './ages';
+import { cardAge, missing } from './ages';
 import { fit, width } from './fit';
 import { age, clock, figure, shortAge } from './format';
 import { PANELS, SOS_LIMIT_MS, lotCounts, thresholdText } from './panels';
@@ -71,7 +71,11 @@ export function troubles(world: World, nowMs: number): Notice[] {
 
   for (const id of STREAMS) {
     const card = cardAge(world.streams[id], nowMs);
-    if (card.state !== 'silent' && card.state !== 'stale') continue;
+    if (card.state !== 'silent' && card.state !== 'stale') {
+      // Alertmanager, where there is one, has an alert for each.
+      if (!world.alerts) warn.push(...lacking(world, id, nowMs));
+      continue;
+    }
     const what = card.cause === 'figures' ? '计算停滞' : card.state === 'silent' ? '数据静默' : '数据陈旧';
     const last = card.lastMs === null ? '' : ` · 末次 ${clock(card.lastMs, world.city.zone).hms}`;
     warn.push({ kind: 'warn', title: `${PANELS[id].title} ${what}`, detail: age(card.ageMs) + last, ...FEED });
@@ -85,12 +89,28 @@ export function troubles(world: World, nowMs: number): Notice[] {
   }
   for (const breach of world.breaches) {
     if (breach.closed_at !== null) continue;
+    // the same case, told above by its street and to the second
+    if (breach.metric === 'elder.sos_oldest_wait_s' && waiting.length > 0) continue;
     const kind = breach.severity === 'critical' ? 'crit' : 'warn';
     const list = kind === 'crit' ? crit : warn;
     list.push({ kind, ...beyond(world, breach, nowMs) });
   }
 
   return [...crit, ...warn];
+}
+
+/** A source that nothing is heard of, by its name; several of one stream are one notice. */
+function lacking(world: World, id: (typeof STREAMS)[number], nowMs: number): Notice[] {
+  const gone = missing(world.streams[id]);
+  const [first] = gone;
+  if (!first) return [];
+  const names = gone.map(({ source }) => world.city.sources?.[source] ?? source.split('/').pop() ?? source);
+  const contacts = gone.map((source) => timeMs(source.last_contact)).filter((ms) => ms !== null);
+  const since = contacts.length ? `${shortAge(nowMs - Math.min(...contacts))} · ` : '';
+  const one = `${names[0]} 静默`;
+  const named = gone.length === 1 && width(one) <= TITLE_EM;
+  const rest = named ? `${PANELS[id].title}缺 1/${world.streams[id]?.sources_total ?? 1} 源` : names.join('、');
+  return [{ kind: 'warn', title: named ? one : `${PANELS[id].title} ${gone.length} 源静默`, detail: since + fit(rest, DETAIL_EM - width(since)), ...FEED }];
 }
 
 /** A street's name as it is, or as people shorten it. */
@@ -104,7 +124,8 @@ function beyond(world: World, breach: Breach, nowMs: number): Omit<Notice, 'kind
   const places = placesOf(breach, world);
   const name = metricName(breach.metric);
   const value = breachValue(world, breach);
-  const titles = [[...places.slice(0, 1), name, value], [name, value], [...places.slice(0, 1), name], [name]];
+  const brief = breach.level === 'lot' ? BRIEF[breach.metric] : undefined;
+  const titles = [[...places.slice(0, 1), name, value], ...(brief ? [[...places.slice(0, 1), brief, value]] : []), [name, value], [...places.slice(0, 1), name], [name]];
   const fitting = titles.map((parts) => parts.filter(Boolean).join(' ')).find((text) => width(text) <= TITLE_EM) ?? fit(name, TITLE_EM);
   const title = value || breach.metric.endsWith('.surge') || width(`${fitting}越限`) > TITLE_EM ? fitting : `${fitting}越限`;
   const since = shortAge(nowMs - (timeMs(breach.opened_at) ?? nowMs));
@@ -188,6 +209,9 @@ export const NAMES: Record<string, string> = {
   'elder.device_silent_ratio': '设备失联率',
   'elder.surge': '12349突增',
 };
+
+/** Of a car park that is named beside it. */
+const BRIEF: Record<string, string> = { 'parking.occupancy_ratio': '占用' };
 
 export function metricName(metric: string): string {
   for (const id of STREAMS) {

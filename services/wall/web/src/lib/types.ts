@@ -24,6 +24,10 @@ export interface City {
   core: LonLatBox;
   districts: string[];
   zones: string[];
+  /** Where they are, in the same order: they have no outline. */
+  zone_centers?: [lon: number, lat: number][];
+  /** What people call the sources that the profile names. */
+  sources?: Record<string, string>;
 }
 
 export interface SourceStatus {

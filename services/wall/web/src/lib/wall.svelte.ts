@@ -1,6 +1,6 @@
 // The one reactive object of the page: the world, the time and the line, joined from their pure parts.
 
-import { cardAge } from './ages';
+import { cardAge, missing } from './ages';
 import { isMuted, mute, quiet, ring, sound, soundAllowed, unmute } from './alarm-sound';
 import { lostForMs, start, type Line } from './connection';
 import { troubles } from './notices';
@@ -33,10 +33,10 @@ export class Wall {
   /** A replay shows a past day; it neither sounds nor reports nor reloads. */
   constructor(readonly replay: Replay | null = null) {}
 
-  /** Streams whose figures can't be relied on. Merely late is no trouble yet. */
+  /** Streams whose figures can't be relied on, or lack a source. Merely late is no trouble yet. */
   get abnormal(): number {
     const world = this.world;
-    return world ? STREAMS.filter((id) => !['fresh', 'late', 'waiting'].includes(cardAge(world.streams[id], this.nowMs).state)).length : 0;
+    return world ? STREAMS.filter((id) => !['fresh', 'late', 'waiting'].includes(cardAge(world.streams[id], this.nowMs).state) || missing(world.streams[id]).length > 0).length : 0;
   }
 
   run(): () => void {

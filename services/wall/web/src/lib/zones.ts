@@ -10,9 +10,9 @@ export interface ZoneFigure {
   text: string | null;
 }
 
-/** Whether buses are told of any of them: a bus is in a zone only where the profile draws the zone, elsewhere there is no such figure. */
+/** Whether buses are told of each of them: a bus is in a zone only where the profile draws the zone, and a table with holes tells less than one of orders. */
 export function haveBuses(world: World, names: string[]): boolean {
-  return names.some((name) => row(world, 'bus.speed_kmh', '15m', 'district', name) !== undefined);
+  return names.length > 0 && names.every((name) => row(world, 'bus.speed_kmh', '15m', 'district', name) !== undefined);
 }
 
 /** `buses`: whether the first figure is that of buses; else the orders that are open. */
