@@ -15,7 +15,7 @@ spec.loader.exec_module(robot)
 FIRING = {
     "status": "firing",
     "labels": {"severity": "critical", "department": "12349 养老服务中心"},
-    "annotations": {"summary": "环翠区 有求助 200 秒无人应答，超过 180 秒", "action": "值班长介入", "runbook": "runbooks/x.md"},
+    "annotations": {"summary": "环翠区 有求助 200 秒无人应答，超过 180 秒", "action": "值班长介入", "runbook": "runbooks/x.md", "wall": "/#metric=elder.sos_unacked&span=now&back=24h"},
     "startsAt": "2026-11-20T00:00:05.123Z",
     "endsAt": "0001-01-01T00:00:00Z",
 }
@@ -62,7 +62,7 @@ def main():
         with open(f"{folder}/secret", "w") as file:
             file.write("SEC1\n")
         robot.Handler.robots = {
-            "sos": {"kind": "wecom", "url_file": f"{folder}/url"},
+            "sos": {"kind": "wecom", "url_file": f"{folder}/url", "wall": "http://wall:8080/"},
             "operations": {"kind": "dingtalk", "url_file": f"{folder}/url", "secret_file": f"{folder}/secret"},
         }
         port = serve(robot.Handler)
@@ -71,13 +71,14 @@ def main():
         assert path == "/send?key=k" and body["msgtype"] == "markdown", body
         text = body["markdown"]["content"]
         assert text.startswith("### 【严重】环翠区 有求助 200 秒") and "处置：值班长介入" in text and "11-20 08:00:05" in text, text
+        assert "[在大屏上看](http://wall:8080/#metric=elder.sos_unacked&span=now&back=24h)" in text, text
         assert post(port, "/sos", [RESOLVED]) == 200
         text = Group.heard.pop()[1]["markdown"]["content"]
         assert text.startswith("### 【恢复】") and "11-20 08:03:05" in text, text
         assert post(port, "/operations", [FIRING] * 200) == 200
         path, body = Group.heard.pop()
         assert "&timestamp=" in path and "&sign=" in path and body["markdown"]["title"] == "【严重】200 条告警（12349 养老服务中心）", (path, body)
-        assert len(body["markdown"]["text"].encode()) <= 4200
+        assert len(body["markdown"]["text"].encode()) <= 4200 and "在大屏上看" not in body["markdown"]["text"]
         # signed as DingTalk's page says: HMAC-SHA256 over "timestamp\nsecret", base64, then URL-encoded
         assert robot.signed("u?a=1", "this is secret", 1).startswith("u?a=1&timestamp=1&sign=")
         assert post(port, "/nobody", [FIRING]) == 404

@@ -87,6 +87,17 @@ pub struct ClickHouse {
     /// The cluster, as `remote_servers` of ClickHouse's own settings names it: tables get copies on all its nodes, and the rows of
     /// windows are spread over its shards. Absent: one server.
     pub cluster: Option<String>,
+    pub keep_days: KeepDays,
+}
+
+/// How long the rows of windows are kept, in days after a window's end; absent: for ever. Those of calendar days always are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct KeepDays {
+    /// Of the spans 1m and 5m.
+    pub short: Option<u32>,
+    /// Of the spans 15m to 24h, and of what is true now.
+    pub long: Option<u32>,
 }
 
 /// The operations centre's screen.
@@ -402,6 +413,7 @@ impl Default for ClickHouse {
             password: None,
             password_file: None,
             cluster: None,
+            keep_days: KeepDays::default(),
         }
     }
 }

@@ -166,6 +166,45 @@ fn a_cluster_has_a_plain_name_and_is_not_the_embedded_clickhouse() {
 }
 
 #[test]
+fn rows_stay_at_least_as_long_as_figures_look_back_and_long_windows_no_shorter_than_short_ones() {
+    let faults = |text: &str| {
+        let (_dir, path) = file(text);
+        Config::load_with(Some(&path), env(&[])).err().map(|error| error.to_string()).unwrap_or_default()
+    };
+    assert_eq!(faults("[clickhouse.keep_days]\nshort = 35\nlong = 400\n"), "");
+    assert_eq!(faults("[clickhouse.keep_days]\nshort = 35\n"), "");
+    assert!(faults("[clickhouse.keep_days]\nshort = 28\n").contains("clickhouse.keep_days.short: 28 is outside 35"));
+    for text in ["long = 400", "short = 400\nlong = 100"] {
+        let found = faults(&format!("[clickhouse.keep_days]\n{text}\n"));
+        assert!(found.contains("clickhouse.keep_days.long: would be deleted before"), "{text}: {found}");
+    }
+}
+
+/// Of what is shipped only files of the machine that it is for may be missing here.
+#[test]
+fn the_settings_that_are_shipped_are_settings() {
+    let deploy = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy");
+    let example = std::fs::read_to_string(deploy.join("yiping.example.toml")).unwrap();
+    let map = std::fs::read_to_string(deploy.join("k8s/base/configmap.yaml")).unwrap();
+    let (_, map) = map.split_once("  yiping.toml: |\n").unwrap();
+    let map: String = map.lines().map(|line| format!("{}\n", line.strip_prefix("    ").unwrap())).collect();
+    for (text, some) in [(example, "[gateway]"), (map, "[wall]")] {
+        assert!(text.contains(some), "{text}");
+        let (_dir, path) = file(&text);
+        let faults = Config::load_with(Some(&path), env(&[])).err().map(|error| error.to_string()).unwrap_or_default();
+        let wrong: Vec<&str> = faults
+            .lines()
+            .skip(1)
+            .filter(|line| !["there is no", "can't be read"].iter().any(|missing| line.contains(missing)))
+            .collect();
+        assert!(wrong.is_empty(), "{wrong:#?}");
+    }
+    let (_dir, twice) = file("[wall]\nvisitors = true\nvisitors = true\n");
+    let error = Config::load_with(Some(&twice), env(&[])).unwrap_err().to_string();
+    assert!(error.contains("duplicate"), "what stands twice would be seen: {error}");
+}
+
+#[test]
 fn feeds_have_names_of_the_operators_own_and_known_keys() {
     let dir = tempfile::tempdir().unwrap();
     let map = dir.path().join("lots.jq");
@@ -180,11 +219,55 @@ fn feeds_have_names_of_the_operators_own_and_known_keys() {
 
     std::fs::write(&path, feed + "colums = [\"a\"]\n[feeds.\"a b\"]\nmap = \"nowhere.jq\"\n").unwrap();
     let faults = Config::load_with(Some(&path), env(&[])).unwrap_err().to_string();
-    for told in ["feeds.lots.colums", "columns", "letters, digits", "there is no file nowhere.jq"] {
+    let nowhere = format!("there is no file {}", dir.path().join("nowhere.jq").display());
+    for told in ["feeds.lots.colums", "columns", "letters, digits", &nowhere] {
         assert!(faults.contains(told), "{told} is not in {faults}");
     }
-    // a department's folder that is away is that feed's failure, and stops nobody else
-    assert!(!faults.contains("/nowhere"), "{faults}");
+}
+
+#[test]
+fn a_feeds_paths_are_relative_to_the_file_that_says_them() {
+    let (dir, path) = file(
+        "[feeds.lots]\nmap = \"maps/lots.jq\"\ntables.status = \"status.csv\"\ntimetable = \"gtfs\"\nstream = \"parking\"\n\
+         pull = { folder = \"inbox\", token_file = \"lots-token\" }\n\
+         [feeds.live.pull]\nheaders_file = \"headers\"\ntoken_file = \"/run/secrets/live\"\n\
+         [feeds.rows.pull]\ndatabase_url_file = \"rows-db\"\n",
+    );
+    let in_dir = |name: &str| dir.path().join(name);
+    std::fs::create_dir_all(in_dir("maps")).unwrap();
+    std::fs::create_dir_all(in_dir("gtfs")).unwrap();
+    for name in ["maps/lots.jq", "status.csv"] {
+        std::fs::write(in_dir(name), "").unwrap();
+    }
+    let feeds = Config::load_part(Some(&path), &["feeds"]).unwrap().feeds;
+    let lots = &feeds["lots"];
+    assert_eq!((lots.map.as_ref(), lots.timetable.as_ref()), (Some(&in_dir("maps/lots.jq")), Some(&in_dir("gtfs"))));
+    assert_eq!(lots.tables["status"], in_dir("status.csv"));
+    let pull = |name: &str| feeds[name].pull.clone().unwrap();
+    assert_eq!((pull("lots").folder, pull("lots").token_file), (Some(in_dir("inbox")), Some(in_dir("lots-token"))));
+    assert_eq!(
+        (pull("live").headers_file, pull("live").token_file),
+        (Some(in_dir("headers")), Some("/run/secrets/live".into()))
+    );
+    assert_eq!(pull("rows").database_url_file, Some(in_dir("rows-db")));
+    // what the environment says stands in no file
+    let env = env(&[("YIPING_FEEDS__LOTS__PULL__FOLDER", "/srv"), ("YIPING_FEEDS__LOTS__SOURCE", "a")]);
+    std::fs::write(&path, "[feeds.lots]\nstream = \"parking\"\npull = { token_file = \"t\" }\n").unwrap();
+    let lots = Config::load_with(Some(&path), env).unwrap().feeds["lots"].pull.clone().unwrap();
+    assert_eq!((lots.folder, lots.token_file), (Some("/srv".into()), Some(in_dir("t"))));
+}
+
+#[test]
+fn a_command_that_needs_a_part_of_the_settings_minds_no_fault_of_others() {
+    let (_dir, path) =
+        file("data_dir = \"here\"\nlogs = 1\n[gateway]\ntokens = \"nowhere.toml\"\n[wall]\nlisten = \"?\"\n");
+    let part = |keys: &[&str]| Config::load_part(Some(&path), keys);
+    let config = part(&["data_dir", "gateway.tokens"]).unwrap();
+    assert_eq!(config.tokens_path().to_str(), Some("nowhere.toml"));
+    assert!(part(&["wall"]).unwrap_err().to_string().contains("wall.listen"));
+    // a file that can't be read says nothing of any of them
+    std::fs::write(&path, "data_dir = ").unwrap();
+    assert!(part(&["data_dir"]).is_err());
 }
 
 #[test]
@@ -207,7 +290,7 @@ fn a_pulled_feed_is_read_from_file_and_environment_and_every_fault_in_it_is_name
     assert_eq!(values.feeds["lots"].pull.as_ref().unwrap().overlap, Some(Overlap::Values(500)));
 
     let faulty = "[feeds.lots]\nstream = \"trams\"\nzone = \"Mars/Base\"\ndatum = \"bd09\"\nexpected_s = 0\n\
-                  tables = { a = \"nowhere.csv\" }\n\
+                  tables = { a = \"missing.csv\" }\n\
                   [feeds.lots.pull]\nurl = \"ftp://x\"\nfolder = \"/nowhere\"\nevery = \"1ms\"\n\
                   [feeds.open]\npull = { url = \"http://x\", evry = 3 }\n\
                   [feeds.table]\npull = { database_url_file = \"/nowhere\", query = \"SELECT 1; DROP\" }\n";
@@ -218,7 +301,7 @@ fn a_pulled_feed_is_read_from_file_and_environment_and_every_fault_in_it_is_name
         "no zone \"Mars/Base\"",
         "\"bd09\" is none of wgs84",
         "feeds.lots.expected_s: 0 is outside",
-        "feeds.lots.tables.a: there is no file nowhere.csv",
+        "feeds.lots.tables.a: there is no file ",
         "one of url, database_url_file, folder",
         "feeds.lots.pull.url: is no http://",
         "feeds.lots.pull.every: 1ms is outside",

@@ -170,7 +170,7 @@ pub struct ConfigArgs {
 
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// all, or some of: gateway pull bus parking hotline elder wall (see `yiping targets`)
+    /// all, or some of: gateway pull bus parking hotline elder watch wall (see `yiping targets`)
     #[arg(long, required = true, value_delimiter = ',', value_parser = target)]
     pub target: Vec<String>,
     #[command(flatten)]

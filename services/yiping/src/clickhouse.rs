@@ -9,7 +9,7 @@ use yiping_catalogue::Catalogue;
 use yiping_city::City;
 use yiping_runtime::{Config, Endpoints};
 use yiping_store::{
-    DerivedDef, MetricDef, Store, StoreOptions,
+    DerivedDef, KeepDays, MetricDef, Store, StoreOptions,
     embedded::{self, EmbeddedOptions, Server},
     libchdb,
 };
@@ -33,7 +33,7 @@ pub async fn open(config: &Config) -> anyhow::Result<ClickHouse> {
     let server = start_embedded(Path::new(folder), clickhouse.http_port, clickhouse.tcp_port)
         .await
         .context("starting the embedded ClickHouse")?;
-    let connect = |user: &str, password: &str| Store::connect(&server.url(), user, password, StoreOptions::default());
+    let connect = |user: &str, password: &str| Store::connect(&server.url(), user, password, options(config));
     let writer = connect(&server.writer().user, &server.writer().password)?;
     let reader = connect(&server.reader().user, &server.reader().password)?;
     Ok(ClickHouse { server: Some(server), writer, reader })
@@ -41,8 +41,13 @@ pub async fn open(config: &Config) -> anyhow::Result<ClickHouse> {
 
 fn connect(config: &Config, url: &str) -> anyhow::Result<Store> {
     let password = config.clickhouse.password.as_ref().map_or("", yiping_runtime::config::Secret::expose);
-    let options = StoreOptions { cluster: config.clickhouse.cluster.clone(), ..StoreOptions::default() };
-    Ok(Store::connect(url, &config.clickhouse.user, password, options)?)
+    Ok(Store::connect(url, &config.clickhouse.user, password, options(config))?)
+}
+
+fn options(config: &Config) -> StoreOptions {
+    let settings = &config.clickhouse;
+    let keep = KeepDays { short: settings.keep_days.short, long: settings.keep_days.long };
+    StoreOptions { cluster: settings.cluster.clone(), keep, ..StoreOptions::default() }
 }
 
 async fn start_embedded(folder: &Path, http_port: u16, tcp_port: u16) -> anyhow::Result<Server> {

@@ -70,7 +70,7 @@ pub async fn migrate(args: MigrateArgs) -> anyhow::Result<()> {
 }
 
 pub fn token_new(args: TokenNewArgs) -> anyhow::Result<()> {
-    let config = Config::load(args.config.config.as_deref())?;
+    let config = Config::load_part(args.config.config.as_deref(), &["data_dir", "gateway.tokens"])?;
     let rights = args.rights.iter().map(|name| right(name)).collect::<anyhow::Result<_>>()?;
     let mut made = new_token(args.name, args.streams, args.sources, rights)?;
     (made.token.expires, made.token.events_per_s) = (args.expires, args.events_per_s);

@@ -18,7 +18,8 @@ pub fn doors(config: &Config) -> anyhow::Result<Feeds> {
     for (name, settings) in &config.feeds {
         match read(name, settings) {
             Ok((feed, read)) => {
-                let door = Door { feed: Arc::new(feed), read, expected_s: settings.expected_s };
+                let (expected_s, pulled) = (settings.expected_s, settings.pull.is_some());
+                let door = Door { feed: Arc::new(feed), read, expected_s, pulled };
                 doors.insert(name.clone(), Arc::new(door));
             }
             Err(error) => {

@@ -97,6 +97,14 @@ impl Config {
         faults.range("log.retention_hours", self.log.retention_hours, 1, 24 * 366 * 10);
         faults.range("log.retention_bytes", self.log.retention_bytes.unwrap_or(u64::MAX), 64 << 20, u64::MAX);
         faults.range("log.replication_factor", self.log.replication_factor.unwrap_or(1), 1, 15);
+        let keep = self.clickhouse.keep_days;
+        for (key, days) in [("clickhouse.keep_days.short", keep.short), ("clickhouse.keep_days.long", keep.long)] {
+            // what is usual at an hour is asked of the four weeks before
+            faults.range(key, days.unwrap_or(u32::MAX), 35, u32::MAX);
+        }
+        if keep.long.is_some_and(|long| keep.short.is_none_or(|short| short > long)) {
+            faults.add("clickhouse.keep_days.long", "would be deleted before clickhouse.keep_days.short");
+        }
         faults.range("gateway.max_body_bytes", self.gateway.max_body_bytes, 1024, 256 << 20);
         faults.range("store.run_ahead", self.store.run_ahead, 1_000, 100_000_000);
         if self.gateway.max_in_flight_bytes < self.gateway.max_body_bytes {

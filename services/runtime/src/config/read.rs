@@ -24,18 +24,45 @@ impl Config {
         Self::load_with(path, std::env::vars())
     }
 
+    /// The same for a command that needs only some `keys` and what is below them: faults of others are not its business, nor what a
+    /// check of the whole would find.
+    ///
+    /// # Errors
+    /// The file can't be read, or the values of `keys` can't.
+    pub fn load_part(path: Option<&Path>, keys: &[&str]) -> Result<Self, ConfigErrors> {
+        let (config, mut faults, _) = Self::read(path, std::env::vars())?;
+        faults.retain(|fault| fault.key.is_empty() || keys.iter().any(|key| is_within(&fault.key, key)));
+        if faults.is_empty() { Ok(config) } else { Err(ConfigErrors(faults)) }
+    }
+
     /// As [`Config::load`], with the environment given.
     pub fn load_with(
         path: Option<&Path>,
         env: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigErrors> {
+        let (config, mut faults, given) = Self::read(path, env)?;
+        if let Err(ConfigErrors(found)) = config.check() {
+            faults.extend(found.into_iter().map(|fault| Fault { origin: given.origin(&fault.key), ..fault }));
+        }
+        if faults.is_empty() { Ok(config) } else { Err(ConfigErrors(faults)) }
+    }
+
+    /// What can be read, and what can't.
+    fn read(
+        path: Option<&Path>,
+        env: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<(Self, Vec<Fault>, Given), ConfigErrors> {
         let mut faults = Vec::new();
         let defaults = Figment::from(Serialized::defaults(Self::default()));
         let mut file = Figment::new();
         if let Some(path) = path {
             let name = path.display().to_string();
             match read_toml(path) {
-                Ok(dict) => file = file.merge(File { name, dict }),
+                Ok(mut dict) => {
+                    let folder = path.parent().unwrap_or(Path::new(""));
+                    dict.values_mut().for_each(|settings| place_feeds(settings, folder));
+                    file = file.merge(File { name, dict });
+                }
                 Err(message) => faults.push(Fault { key: String::new(), origin: name, message }),
             }
         }
@@ -69,10 +96,7 @@ impl Config {
         }
         let mut config = good.extract::<Self>().map_err(|error| ConfigErrors(vec![whole(&error)]))?;
         config.read_secrets(&given, &mut faults);
-        if let Err(ConfigErrors(found)) = config.check() {
-            faults.extend(found.into_iter().map(|fault| Fault { origin: given.origin(&fault.key), ..fault }));
-        }
-        if faults.is_empty() { Ok(config) } else { Err(ConfigErrors(faults)) }
+        Ok((config, faults, given))
     }
 
     /// Replaces every `…_file` by the secret in the file.
@@ -94,6 +118,29 @@ impl Config {
             if let Some(value) = read(format!("{FOREIGN}.{name}"), Path::new(&path)) {
                 self.log.kafka.insert(name.trim_end_matches("_file").to_owned(), value);
             }
+        }
+    }
+}
+
+/// Paths of feeds that are relative are so to the folder of the file that says them: a feed's files lie beside it, wherever the
+/// process was started.
+fn place_feeds(settings: &mut Dict, folder: &Path) {
+    const OWN: [&str; 2] = ["map", "timetable"];
+    const PULL: [&str; 4] = ["token_file", "headers_file", "database_url_file", "folder"];
+    let place = |value: &mut Value| {
+        if let Value::String(_, path) = value {
+            *path = folder.join(path.as_str()).to_string_lossy().into_owned();
+        }
+    };
+    let Some(Value::Dict(_, feeds)) = settings.get_mut(FEEDS) else { return };
+    for feed in feeds.values_mut() {
+        let Value::Dict(_, feed) = feed else { continue };
+        OWN.iter().for_each(|key| feed.get_mut(*key).into_iter().for_each(place));
+        if let Some(Value::Dict(_, tables)) = feed.get_mut("tables") {
+            tables.values_mut().for_each(place);
+        }
+        if let Some(Value::Dict(_, pull)) = feed.get_mut("pull") {
+            PULL.iter().for_each(|key| pull.get_mut(*key).into_iter().for_each(place));
         }
     }
 }
@@ -166,12 +213,16 @@ impl Given {
 
     /// Who gave the value of `key`, or of what is below it: the variable's name or the file's.
     fn origin(&self, key: &str) -> String {
-        let gave = |given: &str| given.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
-        match self.env.iter().find(|(given, _)| gave(given)) {
+        match self.env.iter().find(|(given, _)| is_within(given, key)) {
             Some((given, _)) => variable(given),
             None => self.file.find_metadata(key).map(|metadata| metadata.name.to_string()).unwrap_or_default(),
         }
     }
+}
+
+/// Whether `key` is `of`, or below it.
+fn is_within(key: &str, of: &str) -> bool {
+    key.strip_prefix(of).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// The environment variable that sets `key`.

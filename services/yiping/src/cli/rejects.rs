@@ -107,7 +107,7 @@ pub struct RejectsReplayArgs {
     /// The gateway's address; from the data folder's endpoints.json when absent
     #[arg(long)]
     pub to: Option<String>,
-    /// A token with the right replay (better: YIPING_TOKEN); one for an hour is made in the tokens file when absent
+    /// A token with the right replay (better: YIPING_TOKEN); one is made for this replay when absent
     #[arg(long, env = "YIPING_TOKEN", hide_env_values = true)]
     pub send_as: Option<String>,
     #[command(flatten)]

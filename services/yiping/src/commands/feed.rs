@@ -37,7 +37,7 @@ pub async fn replay(args: ReplayArgs) -> anyhow::Result<()> {
 pub fn feed_test(args: FeedTestArgs) -> anyhow::Result<()> {
     let (feed, read) = match &args.of_settings {
         Some(name) => {
-            let config = Config::load(args.config.config.as_deref())?;
+            let config = Config::load_part(args.config.config.as_deref(), &[&format!("feeds.{name}")])?;
             let settings = config.feeds.get(name).with_context(|| format!("the settings have no feed {name:?}"))?;
             crate::feeds::read(name, settings)?
         }

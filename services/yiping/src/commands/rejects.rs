@@ -24,8 +24,11 @@ use crate::keys::seal_secret;
 /// A request holds so many bytes of rejects, so that with base64 and all it stays far below the smallest usual limit of a body.
 const REQUEST_BYTES: usize = 1 << 20;
 
+/// The settings that looking at rejects takes.
+const NEEDED: [&str; 3] = ["data_dir", "log", "gateway.tokens"];
+
 pub fn key_new(args: KeyNewArgs) -> anyhow::Result<()> {
-    let config = Config::load(args.config.config.as_deref())?;
+    let config = Config::load_part(args.config.config.as_deref(), &["data_dir", "gateway.pseudonym_key"])?;
     let in_data = |name: &str| config.data_dir.0.join(name);
     match args.kind {
         KeyKind::Pseudonyms => {
@@ -48,7 +51,7 @@ pub fn key_new(args: KeyNewArgs) -> anyhow::Result<()> {
 }
 
 pub async fn rejects_list(args: RejectsListArgs) -> anyhow::Result<()> {
-    let config = Config::load(args.config.config.as_deref())?;
+    let config = Config::load_part(args.config.config.as_deref(), &NEEDED)?;
     let log = open(&config).await?;
     let mut kept = read(&*log, |_, reject| args.wanted.has(reject)).await?;
     kept.drain(..kept.len().saturating_sub(args.limit));
@@ -67,9 +70,12 @@ pub async fn rejects_list(args: RejectsListArgs) -> anyhow::Result<()> {
         for KeptReject { at, reject, replayed } in &kept {
             let state = state(reject, *replayed);
             let at = at.to_string();
-            let RejectRecord { time, code, token, source, pointer, message, .. } = reject;
+            let RejectRecord { time, code, token, source, row, pointer, message, .. } = reject;
             let time = time.to_string();
-            writeln!(out, "{at:<10} {time:<24} {code:<13} {token:<20} {source:<24} {state:<9} {pointer} {message}")?;
+            let row = row.map(|row| format!("row {row}:"));
+            let what = [row.as_deref().unwrap_or_default(), pointer, message];
+            let what = what.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
+            writeln!(out, "{at:<10} {time:<24} {code:<13} {token:<20} {source:<24} {state:<9} {what}")?;
         }
         Ok(())
     })
@@ -94,7 +100,7 @@ fn state(reject: &RejectRecord, replayed: Option<TimeMs>) -> &'static str {
 }
 
 pub async fn rejects_show(args: RejectsShowArgs) -> anyhow::Result<()> {
-    let config = Config::load(args.config.config.as_deref())?;
+    let config = Config::load_part(args.config.config.as_deref(), &NEEDED)?;
     let secret = seal_secret(&config, args.key.as_deref())?;
     let log = open(&config).await?;
     let found = read(&*log, |at, _| at == args.reject).await?;
@@ -117,7 +123,7 @@ pub async fn rejects_show(args: RejectsShowArgs) -> anyhow::Result<()> {
 }
 
 pub async fn rejects_replay(args: RejectsReplayArgs) -> anyhow::Result<()> {
-    let config = Config::load(args.config.config.as_deref())?;
+    let config = Config::load_part(args.config.config.as_deref(), &NEEDED)?;
     let secret = seal_secret(&config, args.key.as_deref())?;
     let log = open(&config).await?;
     let asked = |at: RejectId| args.reject.is_empty() || args.reject.contains(&at);

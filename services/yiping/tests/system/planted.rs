@@ -162,6 +162,8 @@ fn i11_what_names_a_person_is_nowhere_after_a_run_and_past_the_gateway_it_would_
     assert!(opened.lines().count() == 2 && opened.contains(name), "{opened}");
     let (done, told, said) = run(&["replay", "--code", "bad_feed"]);
     assert!(!done && told.starts_with("accepted 0 (0 events), already accepted 0, refused again 2"), "{told}{said}");
+    // the token that it made for itself is no more
+    assert!(!fs::read_to_string(dir.path().join("tokens.toml")).unwrap().contains("rejects-replay"));
     assert!(fs::remove_file(dir.path().join("rejects.key")).is_ok() && !run(&["show", name]).0, "without the key");
 
     // the control: with the gateway out of the way
