@@ -6,8 +6,10 @@
 robots.json：每个 Alertmanager 收件人（alertmanager.yml 的 receivers）一个机器人；url_file 里是机器人地址（秘密，权限 0600）：
 
     {"sos":        {"kind": "wecom",    "url_file": "/etc/yiping/robots/sos"},
-     "operations": {"kind": "dingtalk", "url_file": "/etc/yiping/robots/operations", "secret_file": "/etc/yiping/robots/operations.secret"}}
+     "operations": {"kind": "dingtalk", "url_file": "/etc/yiping/robots/operations", "secret_file": "/etc/yiping/robots/operations.secret",
+                    "wall": "http://大屏主机:8080"}}
 
+写了 "wall" 的，每条告警带上大屏里那个指标的链接；大屏的令牌不进消息，第一次打开的人自己带。
 没有登记的收件人答 404，机器人不可达或拒绝答 502：Alertmanager 会重发。只用 Python 3 标准库。
 """
 
@@ -47,7 +49,7 @@ def title(message):
     return f"【{LEVELS[worst]}】{len(firing)} 条告警（{message.get('commonLabels', {}).get('department', '多个部门')}）"
 
 
-def lines(message):
+def lines(message, wall):
     for alert in sorted(message["alerts"], key=lambda alert: alert["status"]):
         notes = alert["annotations"]
         summary = notes.get("summary", alert["labels"].get("alertname", ""))
@@ -55,23 +57,24 @@ def lines(message):
             yield f"**{summary}**"
             if notes.get("action"):
                 yield f"> 处置：{notes['action']}"
-            yield f"> 开始：{clock(alert['startsAt'])}　手册：{notes.get('runbook', '—')}"
+            link = f"　[在大屏上看]({wall.rstrip('/')}{notes['wall']})" if wall and notes.get("wall") else ""
+            yield f"> 开始：{clock(alert['startsAt'])}　手册：{notes.get('runbook', '—')}{link}"
         else:
             yield f"已恢复：{summary}（{clock(alert['endsAt'])}）"
 
 
-def markdown(message):
-    text = "\n".join([f"### {title(message)}", *lines(message)])
+def markdown(message, wall=None):
+    text = "\n".join([f"### {title(message)}", *lines(message, wall)])
     raw = text.encode()
     return text if len(raw) <= LONGEST else raw[: LONGEST - 10].decode(errors="ignore") + "\n……"
 
 
-def body(kind, message):
+def body(kind, message, wall=None):
     """机器人的请求体。"""
     if kind == "wecom":
-        return {"msgtype": "markdown", "markdown": {"content": markdown(message)}}
+        return {"msgtype": "markdown", "markdown": {"content": markdown(message, wall)}}
     if kind == "dingtalk":
-        text = markdown(message).replace("\n", "  \n")
+        text = markdown(message, wall).replace("\n", "  \n")
         return {"msgtype": "markdown", "markdown": {"title": title(message), "text": text}}
     raise ValueError(f"未知的机器人种类 {kind}：wecom 或 dingtalk")
 
@@ -93,7 +96,7 @@ def send(robot, message):
     secret = read(robot["secret_file"]) if "secret_file" in robot else None
     url = signed(read(robot["url_file"]), secret, round(time.time() * 1000))
     request = urllib.request.Request(
-        url, json.dumps(body(robot["kind"], message)).encode(), {"Content-Type": "application/json"}
+        url, json.dumps(body(robot["kind"], message, robot.get("wall"))).encode(), {"Content-Type": "application/json"}
     )
     with urllib.request.urlopen(request, timeout=10) as answer:
         said = json.load(answer)
