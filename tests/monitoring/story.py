@@ -224,7 +224,7 @@ def main():
     assert len(owner) == 1 and owner.pop().startswith("department-"), people
     metrics = subprocess.run(["promtool", "check", "metrics"], input=get(f"{where['admin']}/metrics"), capture_output=True)
     assert metrics.returncode == 0, metrics.stderr.decode() + metrics.stdout.decode()
-    asking.join(120)
+    asking.join(180)
     assert answers, "a panel's question was not answered"
     count, _ = answers[0]
     asked_prometheus, none = panels.run_prometheus(prometheus)
