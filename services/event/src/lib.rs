@@ -11,6 +11,7 @@
 //! | `reject.rs` | why bytes are no event, with a JSON pointer and without the sender's values |
 //! | `event.rs` | [`Event`], [`Data`]: the table of types |
 //! | `types.rs` | the same table for senders, with the published schemas ([`TYPES`]) |
+//! | `personal.rs` | what looks like a person's number or plate, in any text |
 //! | `order.rs` | a record's key, and the order within a millisecond |
 //! | `member.rs`, `words.rs` | the kinds of members: texts, numbers, closed lists of words |
 //! | `time.rs`, `stream.rs`, `place.rs` | [`TimeMs`], [`Stream`], [`Datum`] |
@@ -34,6 +35,7 @@ pub mod hotline;
 mod member;
 mod order;
 pub mod parking;
+pub mod personal;
 mod place;
 mod reject;
 pub mod source;

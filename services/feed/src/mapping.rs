@@ -23,6 +23,7 @@
 
 mod functions;
 mod named;
+mod unsaid;
 
 use crate::tables::Tables;
 use crate::timetable::Timetable;

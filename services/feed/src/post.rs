@@ -4,6 +4,7 @@
 
 use anyhow::{Context, Result, bail};
 use flate2::{Compression, write::GzEncoder};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode};
 use serde::Deserialize;
@@ -25,6 +26,36 @@ pub struct Poster {
     patience: Duration,
     /// Every answer, by status code; 0: no answer at all.
     pub answers: BTreeMap<u16, u64>,
+}
+
+/// Where a batch's lines are from: what their rejects tell a person to look for.
+#[derive(Debug, Default)]
+pub struct Origin<'a> {
+    pub file: Option<&'a str>,
+    /// The number of each line's row; empty where rows have none that anybody could look for.
+    pub rows: Vec<u64>,
+}
+
+/// Of a batch: its file's name, percent-encoded UTF-8.
+pub const FILE_HEADER: &str = "yiping-file";
+/// Of a batch: its rows' numbers, line by line: `2-501,503`.
+pub const ROWS_HEADER: &str = "yiping-rows";
+
+impl Origin<'_> {
+    fn headers(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let file = self.file.map(|name| (FILE_HEADER, utf8_percent_encode(name, NON_ALPHANUMERIC).to_string()));
+        let rows = (!self.rows.is_empty()).then(|| (ROWS_HEADER, ranges(&self.rows)));
+        file.into_iter().chain(rows)
+    }
+}
+
+/// `2-501,503` of 2, 3, … 501, 503.
+fn ranges(numbers: &[u64]) -> String {
+    let ranges = numbers.chunk_by(|one, next| one + 1 == *next).map(|range| match range {
+        [first, .., last] => format!("{first}-{last}"),
+        range => range.iter().map(u64::to_string).collect(),
+    });
+    ranges.collect::<Vec<_>>().join(",")
 }
 
 /// The gateway's verdict on one batch.
@@ -82,7 +113,7 @@ impl Poster {
     pub async fn send(&mut self, lines: String) -> Result<Verdict> {
         let give_up = Instant::now() + self.patience;
         loop {
-            match self.offer(&lines).await {
+            match self.offer(&lines, &Origin::default()).await {
                 Ok(verdict) => return Ok(verdict),
                 Err(Refusal::Later { why, wait }) => {
                     if Instant::now() + wait > give_up {
@@ -96,8 +127,8 @@ impl Poster {
     }
 
     /// Sends a batch once.
-    pub async fn offer(&mut self, lines: &str) -> Result<Verdict, Refusal> {
-        let response = match self.post(lines).await {
+    pub async fn offer(&mut self, lines: &str, origin: &Origin<'_>) -> Result<Verdict, Refusal> {
+        let response = match self.post(lines, origin).await {
             Ok(response) => response,
             Err(error) => {
                 *self.answers.entry(0).or_default() += 1;
@@ -125,11 +156,14 @@ impl Poster {
         }
     }
 
-    async fn post(&self, lines: &str) -> Result<Response> {
+    async fn post(&self, lines: &str, origin: &Origin<'_>) -> Result<Response> {
         let body = if self.gzip { zipped(lines)? } else { lines.as_bytes().to_vec() };
         let mut request = self.client.post(&self.url).header(CONTENT_TYPE, "application/x-ndjson").body(body);
         if !self.token.is_empty() {
             request = request.header(AUTHORIZATION, format!("Bearer {}", self.token));
+        }
+        for (name, value) in origin.headers() {
+            request = request.header(name, value);
         }
         if self.gzip {
             request = request.header(CONTENT_ENCODING, "gzip");
@@ -147,4 +181,18 @@ fn zipped(lines: &str) -> Result<Vec<u8>> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(lines.as_bytes())?;
     Ok(encoder.finish()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_told_as_ranges_and_a_row_of_several_events_as_often() {
+        assert_eq!(ranges(&[2, 3, 4, 9, 11, 11, 12]), "2-4,9,11,11-12");
+        let origin = Origin { file: Some("车场 1.csv"), rows: vec![7] };
+        let told: Vec<_> = origin.headers().collect();
+        assert_eq!(told, [(FILE_HEADER, "%E8%BD%A6%E5%9C%BA%201%2Ecsv".to_owned()), (ROWS_HEADER, "7".to_owned())]);
+        assert_eq!(Origin::default().headers().count(), 0);
+    }
 }

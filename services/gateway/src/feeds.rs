@@ -11,11 +11,10 @@ use axum::response::Response;
 use bytes::Bytes;
 use serde_json::{Value, json};
 use yiping_event::{Code, Reject, TimeMs};
-use yiping_feed::{Encoding, Feed, Format, MapError, ReadOptions, Row, UnknownCode, rows_of};
+use yiping_feed::{Encoding, Feed, Format, ReadOptions, Row, rows_of};
 
 use crate::intake::{self, Judged};
 use crate::judge::{Accepted, Judge};
-use crate::personal;
 use crate::problem::Problem;
 use crate::rejects::{Part, Refusals, RejectRecord};
 use crate::server::Gateway;
@@ -28,8 +27,6 @@ pub struct Door {
     pub read: ReadOptions,
     /// Seconds within which the next payload is expected: each one is a sign of life that says so.
     pub expected_s: Option<u32>,
-    /// Rows of it come from the puller, taken apart, so that their places in the request are nobody's.
-    pub pulled: bool,
 }
 
 impl Door {
@@ -43,7 +40,7 @@ impl Door {
             _ => self.read.clone(),
         };
         let tables_rows = is_lines && self.read.format == Format::Csv;
-        Reading { options, part: Part::Body, tells_rows: !(is_lines && self.pulled), tables_rows }
+        Reading { options, part: Part::Body, tables_rows }
     }
 
     /// The sign of life that a payload is, also one without news.
@@ -64,8 +61,6 @@ struct Reading {
     options: ReadOptions,
     /// What the payload is, should nothing of it be readable.
     part: Part,
-    /// Whether its sender knows the rows' numbers.
-    tells_rows: bool,
     /// Rows of a table, taken apart elsewhere: one that could not be read comes as its text, a JSON string.
     tables_rows: bool,
 }
@@ -107,7 +102,6 @@ impl Gateway {
     ) -> Result<(), Problem> {
         let now = (self.deps.clock)();
         self.judge_rows_at(now, &door, &reading, token, body, judged)?;
-        // (a token that may not speak for the feed's source has been told so by its events)
         if judged.unreadable.is_none()
             && let Some(Ok(beat)) = door.heartbeat(now).map(|beat| self.judge_of(token, now).judge(&beat))
         {
@@ -127,12 +121,16 @@ impl Gateway {
         body: &[u8],
         judged: &mut Judged,
     ) -> Result<(), Problem> {
-        let refusals = Refusals { time: now, token, seal: &self.deps.seal, feed: Some(&door.feed.name) };
+        let refusals = Refusals { time: now, token, seal: &self.deps.seal, feed: Some(&door.feed) };
         let whole = |why: String, judged: &mut Judged| {
             let reject = refusals.of(0, reading.part, body, Reject::new(Code::BadFeed, "", why.clone()));
             judged.clear();
             judged.unreadable(why, reject)
         };
+        // (what says that there is nothing new has at least a header or brackets)
+        if body.trim_ascii().is_empty() {
+            return whole("the body is empty".to_owned(), judged);
+        }
         let rows = match rows_of(body.to_vec(), &reading.options) {
             Ok(rows) => rows,
             // (the reader's own words may repeat what was sent)
@@ -151,7 +149,7 @@ impl Gateway {
                 }
                 Ok(row) => {
                     let raw = row.value.to_string();
-                    (row.number, Part::Row, raw, door.feed.events(row.value).map_err(|error| said(&error)))
+                    (row.number, Part::Row, raw, door.feed.events(row.value).map_err(|error| error.without_values()))
                 }
                 Err(fault) => {
                     let message = unreadable(Some(&fault.message));
@@ -160,7 +158,6 @@ impl Gateway {
             };
             rows_read += 1;
             let index = usize::try_from(number).unwrap_or(usize::MAX).saturating_sub(1);
-            let row = reading.tells_rows.then_some(number);
             made += events.as_ref().map_or(1, Vec::len);
             if made > MAX_EVENTS {
                 return whole(format!("a body may have {MAX_EVENTS} events"), judged);
@@ -170,7 +167,7 @@ impl Gateway {
                 Err(message) => {
                     let reject = Reject::new(Code::BadFeed, "", message);
                     let record = refusals.of(index, part, raw.as_bytes(), reject);
-                    judged.refuse(RejectRecord { row, ..record })?;
+                    judged.refuse(RejectRecord { row: Some(number), ..record })?;
                     continue;
                 }
             };
@@ -178,7 +175,7 @@ impl Gateway {
             let Sorted { accepted, refused } = sort(&judge, events);
             let ids = if refused.is_empty() { Vec::new() } else { accepted.iter().map(|(id, _)| id.clone()).collect() };
             for (n, (json, reject)) in refused.into_iter().enumerate() {
-                let mut record = RejectRecord { row, ..refusals.note(index, json.as_bytes(), reject) };
+                let mut record = RejectRecord { row: Some(number), ..refusals.note(index, json.as_bytes(), reject) };
                 if n == 0 {
                     // once for the whole row
                     record = record.keeping(part, raw.as_bytes(), &self.deps.seal);
@@ -194,6 +191,7 @@ impl Gateway {
         if rows_read == 0 && reading.part == Part::Text {
             return whole(unreadable(None), judged);
         }
+        judged.rows = Some(rows_read);
         if changeovers > 0 {
             let feed = &door.feed.name;
             tracing::warn!(
@@ -215,11 +213,11 @@ impl Gateway {
         had: &[String],
     ) -> Judged {
         let mut judged = Judged::default();
-        let refusals = Refusals { time: now, token, seal: &self.deps.seal, feed: Some(&door.feed.name) };
+        let refusals = Refusals { time: now, token, seal: &self.deps.seal, feed: Some(&door.feed) };
         let refuse = |message| refusals.note(0, row, Reject::new(Code::BadFeed, "", message));
         let events = serde_json::from_slice(row)
             .map_err(|_| "the row can't be read".to_owned())
-            .and_then(|row| door.feed.events(row).map_err(|error| said(&error)));
+            .and_then(|row| door.feed.events(row).map_err(|error| error.without_values()));
         match events {
             Ok(events) => {
                 let Sorted { accepted, refused } = sort(&self.judge_of(token, now), events);
@@ -246,7 +244,7 @@ impl Gateway {
         judged: &mut Judged,
     ) -> Result<(), Problem> {
         let options = if part == Part::Text { of_text(door) } else { door.read.clone() };
-        let reading = Reading { options, part, tells_rows: part == Part::Body, tables_rows: false };
+        let reading = Reading { options, part, tables_rows: false };
         self.judge_rows_at(now, door, &reading, token, body, judged)
     }
 }
@@ -278,24 +276,4 @@ fn sort(judge: &Judge<'_>, events: Vec<yiping_feed::Mapped>) -> Sorted {
         }
     }
     sorted
-}
-
-/// What went wrong, without what stood in the row: it goes into answers and tables.
-fn said(error: &MapError) -> String {
-    match error {
-        MapError::Missing(member) => format!("the map gave an event without {member}"),
-        MapError::BadTime { member, .. } => format!("the map gave a {member} that is no RFC 3339 time with offset"),
-        MapError::NotAnObject(_) => "the map gave something that is no object".to_owned(),
-        MapError::OtherStream { wanted, found } => {
-            format!("the map gave an event of {found}; this feed is of {wanted}")
-        }
-        MapError::UnknownCode(UnknownCode { table, code }) if code.len() <= 40 && personal::find(code).is_none() => {
-            format!("the table {table:?} has no code {code:?}")
-        }
-        MapError::UnknownCode(UnknownCode { table, .. }) => format!("the table {table:?} has no such code"),
-        MapError::TooMany => "the map gave too many events".to_owned(),
-        MapError::Run(_) | MapError::Read(_) | MapError::Compile(_) | MapError::Table(_) => {
-            "the map failed on this row; try it with `yiping feed test --config SETTINGS --feed NAME FILE`".to_owned()
-        }
-    }
 }

@@ -18,6 +18,7 @@ use yiping_runtime::metrics::Outcome;
 
 use crate::body::{self, Encoding};
 use crate::judge::{Accepted, Judge, Place, Timing};
+use crate::origin::Origin;
 use crate::problem::Problem;
 use crate::rejects::{Mark, Part, Refusals, RejectRecord};
 use crate::room::Place as Room;
@@ -35,6 +36,7 @@ pub(crate) struct Admitted<W> {
     pub encoding: Encoding,
     /// Whether its events are only judged.
     pub dry_run: bool,
+    pub origin: Origin,
     pub room: Room,
 }
 
@@ -42,6 +44,8 @@ pub(crate) struct Admitted<W> {
 #[derive(Default)]
 pub(crate) struct Judged {
     accepted: BTreeMap<Stream, u64>,
+    /// Of a feed's payload: how many were read, also such as became nothing.
+    pub rows: Option<u64>,
     pub accepted_events: u64,
     /// Of the accepted ones: too late to be counted, and set aside as of times to come.
     late: u64,
@@ -76,13 +80,14 @@ pub async fn take<W: Send + 'static>(
     body: Body,
 ) -> Result<Response, Problem> {
     let (limit, time) = (gateway.deps.limits.max_body_bytes, gateway.deps.limits.body_timeout);
-    let Admitted { token, way, encoding, dry_run, mut room } = match gateway.admit(query.as_deref(), &headers, way) {
-        Ok(admitted) => admitted,
-        Err(problem) => {
-            let ended = body::discard(&headers, body, limit, time).await;
-            return Err(if ended { problem } else { problem.closing() });
-        }
-    };
+    let Admitted { token, way, encoding, dry_run, origin, mut room } =
+        match gateway.admit(query.as_deref(), &headers, way) {
+            Ok(admitted) => admitted,
+            Err(problem) => {
+                let ended = body::discard(&headers, body, limit, time).await;
+                return Err(if ended { problem } else { problem.closing() });
+            }
+        };
     let packed = body::receive(body, limit, time, &mut room).await?;
 
     // Tens of milliseconds of work for a large body: not on a thread that serves others.
@@ -93,6 +98,7 @@ pub async fn take<W: Send + 'static>(
             // (what is accepted is about as large as the body, so its room is kept until it is stored)
             let mut judged = Judged { room: Some(room), ..Judged::default() };
             judge(&gateway, way, &token, &body, &mut judged)?;
+            judged.rejects.iter_mut().for_each(|reject| origin.tell(reject));
             Ok(judged)
         })
     };
@@ -128,8 +134,9 @@ impl Gateway {
         let encoding = Encoding::of(headers)?;
         body::fits(headers, self.deps.limits.max_body_bytes)?;
         let dry_run = dry_run(query)?;
+        let origin = Origin::of(headers)?;
         let room = self.room.enter(&token.name);
-        Ok(Admitted { token, way, encoding, dry_run, room })
+        Ok(Admitted { token, way, encoding, dry_run, origin, room })
     }
 
     fn judge(&self, form: Form, token: &Token, body: &Bytes, judged: &mut Judged) -> Result<(), Problem> {
@@ -312,7 +319,8 @@ impl Judged {
         if accepted > 0 || rejected.is_empty() {
             // 202 says durable, which a dry run is not.
             let status = if dry_run { StatusCode::OK } else { StatusCode::ACCEPTED };
-            return (status, Json(Answer { accepted, rejected, late: self.late, ahead: self.ahead })).into_response();
+            let Self { rows, late, ahead, .. } = self;
+            return (status, Json(Answer { accepted, rejected, rows, late, ahead })).into_response();
         }
         let all = |codes: &[Code]| self.rejects.iter().all(|reject| codes.contains(&reject.code));
         let (status, detail) = match &self.unreadable {
@@ -332,6 +340,8 @@ impl Judged {
 struct Answer<'a> {
     accepted: u64,
     rejected: Vec<Told<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rows: Option<u64>,
     #[serde(skip_serializing_if = "is_zero")]
     late: u64,
     #[serde(skip_serializing_if = "is_zero")]

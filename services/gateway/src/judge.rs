@@ -9,11 +9,10 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use yiping_city::City;
 use yiping_event::elder::Sos;
-use yiping_event::{Code, Data, Datum, Event, Reject, Stream, TimeMs, decode};
+use yiping_event::{Code, Data, Datum, Event, Reject, Stream, TimeMs, decode, personal};
 use yiping_log::MAX_RECORD_BYTES;
 
 use crate::cell;
-use crate::personal;
 use crate::pseudonym::Pseudonyms;
 use crate::tokens::{Right, Token};
 

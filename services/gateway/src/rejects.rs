@@ -13,12 +13,12 @@ use anyhow::Context;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
-use yiping_event::{Code, Reject, Stream, TimeMs};
+use yiping_event::{Code, Reject, Stream, TimeMs, personal};
+use yiping_feed::Feed;
 use yiping_log::{Log, NewRecord, Offset, Partition, Record};
 
 use crate::follow::{Batch, follow};
 use crate::judge::Hint;
-use crate::personal;
 use crate::seal::Seal;
 use crate::tokens::Token;
 
@@ -100,6 +100,9 @@ pub struct RejectRecord {
     /// The feed whose payload it was part of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feed: Option<String>,
+    /// The file that it stood in, where it was pulled from one; nobody is named in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
     #[serde(default)]
     pub part: Part,
     /// Ids of the row's other events, which were accepted.
@@ -120,13 +123,17 @@ pub(crate) struct Refusals<'a> {
     pub time: TimeMs,
     pub token: &'a Token,
     pub seal: &'a Seal,
-    pub feed: Option<&'a str>,
+    pub feed: Option<&'a Feed>,
 }
 
 impl Refusals<'_> {
     /// A reject without its bytes. `about`: where source and stream may be found.
     pub fn note(&self, index: usize, about: &[u8], reject: Reject) -> RejectRecord {
         let Hint { source, stream } = Hint::of(about, self.token);
+        // (a row says neither; its feed does)
+        let of_feed = self.feed.filter(|feed| source.is_empty() && self.token.may_send_as(&feed.source));
+        let source = of_feed.map_or(source, |feed| feed.source.clone());
+        let stream = stream.or(self.feed.and_then(|feed| feed.stream));
         let Reject { code, pointer, message, id } = reject;
         // what says where it came from may itself be what must not be kept
         let is_kept = |text: &String| personal::find(text).is_none();
@@ -142,7 +149,8 @@ impl Refusals<'_> {
             id,
             index,
             row: None,
-            feed: self.feed.map(str::to_owned),
+            feed: self.feed.map(|feed| feed.name.clone()),
+            file: None,
             part: Part::Nothing,
             accepted: Vec::new(),
             sealed: String::new(),

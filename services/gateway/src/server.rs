@@ -6,9 +6,9 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::Context;
-use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::middleware::map_response_with_state;
+use axum::extract::{MatchedPath, RawQuery, Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use axum::{Json, Router};
@@ -23,6 +23,7 @@ use yiping_runtime::{Metrics, PartHandle};
 use crate::clock::Clock;
 use crate::connections::{self, Bounds};
 use crate::feeds::{self, Feeds};
+use crate::grumble::{Grumbles, NOBODY};
 use crate::inlet::{self, Inlets};
 use crate::intake;
 use crate::judge::Lateness;
@@ -104,6 +105,7 @@ pub(crate) struct Gateway {
     /// How many partitions each stream's topic really has.
     pub partitions: BTreeMap<Stream, u32>,
     pub meters: Meters,
+    pub grumbles: Grumbles,
     /// The log refused the last request.
     pub cut_off: AtomicBool,
 }
@@ -122,8 +124,9 @@ pub async fn serve(listener: TcpListener, mut deps: GatewayDeps, cancel: Cancell
     let tls = deps.tls.take();
     let bounds = Bounds { connections: deps.limits.max_connections, rest: deps.limits.idle_timeout };
     let room = Room::new(deps.limits.max_in_flight_bytes, deps.limits.max_body_bytes, deps.metrics.clone());
-    let (offer, meters, cut_off) = (Offer::read()?, Meters::default(), AtomicBool::new(false));
-    let gateway = Arc::new(Gateway { offer, room, partitions, meters, cut_off, deps });
+    let (offer, meters, grumbles, cut_off) =
+        (Offer::read()?, Meters::default(), Grumbles::default(), AtomicBool::new(false));
+    let gateway = Arc::new(Gateway { offer, room, partitions, meters, grumbles, cut_off, deps });
     let router = routes()
         .into_iter()
         .fold(Router::new(), |router, (path, methods)| router.route(path, methods))
@@ -134,7 +137,7 @@ pub async fn serve(listener: TcpListener, mut deps: GatewayDeps, cancel: Cancell
             )
         })
         .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED, "not with this method"))
-        .layer(map_response_with_state(gateway.clone(), count_answer))
+        .layer(from_fn_with_state(gateway.clone(), count_answer))
         .with_state(gateway.clone());
     gateway.deps.health.ready();
     let metrics = gateway.deps.metrics.clone();
@@ -166,27 +169,45 @@ pub fn paths() -> Vec<&'static str> {
 impl Gateway {
     /// The permission of whoever sent these headers.
     pub fn token(&self, headers: &HeaderMap) -> Result<Arc<Token>, Problem> {
-        let refuse = |detail: &str| Problem::new(StatusCode::UNAUTHORIZED, detail);
-        let given = headers.get(header::AUTHORIZATION).ok_or_else(|| refuse("send Authorization: Bearer TOKEN"))?;
+        let given = headers.get(header::AUTHORIZATION);
+        self.token_of(given.ok_or_else(|| unauthorized("send Authorization: Bearer TOKEN"))?)
+    }
+
+    fn token_of(&self, given: &HeaderValue) -> Result<Arc<Token>, Problem> {
         let bearer = given
             .to_str()
             .ok()
             .and_then(|text| text.split_once(' '))
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-        let (_, token) = bearer.ok_or_else(|| refuse("send Authorization: Bearer TOKEN"))?;
+        let (_, token) = bearer.ok_or_else(|| unauthorized("send Authorization: Bearer TOKEN"))?;
         self.deps.tokens.check(token.trim(), (self.deps.clock)()).map_err(|refused| match refused {
-            Refused::Unknown => refuse("nobody has this token").because("unknown_token"),
-            Refused::Expired => refuse("this token has expired; ask for a new one").because("expired_token"),
+            Refused::Unknown => unauthorized("nobody has this token").because("unknown_token"),
+            Refused::Expired => unauthorized("this token has expired; ask for a new one").because("expired_token"),
         })
     }
 }
 
-/// Counts every answer by its status, and refusals by their reason: of requests without a valid token this is all that is kept.
-async fn count_answer(State(gateway): State<Arc<Gateway>>, answer: Response) -> Response {
+fn unauthorized(detail: &str) -> Problem {
+    Problem::new(StatusCode::UNAUTHORIZED, detail)
+}
+
+/// Counts every answer by its status, and refusals by their reason, and tells those in the log: of requests without a valid token this
+/// is all that is kept.
+async fn count_answer(State(gateway): State<Arc<Gateway>>, request: Request, next: Next) -> Response {
+    // (a path that is no route's may be anything)
+    let path = request.extensions().get::<MatchedPath>().cloned();
+    let credentials = request.headers().get(header::AUTHORIZATION).cloned();
+    let answer = next.run(request).await;
     let metrics = &gateway.deps.metrics.gateway;
     metrics.requests.with_label_values(&[answer.status().as_str()]).inc();
     if let Some(Reason(reason)) = answer.extensions().get() {
         metrics.refused.with_label_values(&[*reason]).inc();
+        let token = credentials.and_then(|given| gateway.token_of(&given).ok());
+        let token = token.as_ref().map_or(NOBODY, |token| &token.name);
+        if let Some(times) = gateway.grumbles.due(token, reason, (gateway.deps.clock)()) {
+            let (status, path) = (answer.status().as_u16(), path.as_ref().map_or("-", MatchedPath::as_str));
+            tracing::warn!(token, reason, status, path, times, "requests refused");
+        }
     }
     answer
 }

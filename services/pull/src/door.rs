@@ -4,17 +4,17 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use yiping_feed::{Poster, Refusal, Verdict};
+use yiping_feed::{Origin, Poster, Refusal, Verdict};
 
 use crate::failure::{Failure, Reason};
 
 #[async_trait]
 pub trait Door: Send {
     /// Offers events, one a line. An answer means that each of them is durable, or kept as a reject.
-    async fn events(&mut self, lines: &str) -> Result<Verdict, Failure>;
+    async fn events(&mut self, lines: &str, origin: &Origin<'_>) -> Result<Verdict, Failure>;
 
     /// Offers rows that the feed's map can't read, one a line, so that they are kept as rejects.
-    async fn rows(&mut self, lines: &str) -> Result<Verdict, Failure>;
+    async fn rows(&mut self, lines: &str, origin: &Origin<'_>) -> Result<Verdict, Failure>;
 }
 
 /// `POST /v1/events` and `POST /v1/feeds/NAME`, with the feed's token.
@@ -58,9 +58,9 @@ impl Gateway {
 
 #[async_trait]
 impl Door for Gateway {
-    async fn events(&mut self, lines: &str) -> Result<Verdict, Failure> {
+    async fn events(&mut self, lines: &str, origin: &Origin<'_>) -> Result<Verdict, Failure> {
         let url = self.url.clone();
-        let verdict = self.posters()?.0.offer(lines).await.map_err(|refusal| failed(&url, refusal))?;
+        let verdict = self.posters()?.0.offer(lines, origin).await.map_err(|refusal| failed(&url, refusal))?;
         // what the token may not send is not lost: it waits for a token that may
         let no_right = verdict.rejected.iter().find(|r| NO_RIGHT.contains(&r.code.as_str()));
         match no_right {
@@ -72,9 +72,9 @@ impl Door for Gateway {
         }
     }
 
-    async fn rows(&mut self, lines: &str) -> Result<Verdict, Failure> {
+    async fn rows(&mut self, lines: &str, origin: &Origin<'_>) -> Result<Verdict, Failure> {
         let url = self.url.clone();
-        match self.posters()?.1.offer(lines).await {
+        match self.posters()?.1.offer(lines, origin).await {
             Ok(verdict) => Ok(verdict),
             // not one of them is JSON: they were kept
             Err(Refusal::Never { status: 400, .. }) => Ok(Verdict::default()),

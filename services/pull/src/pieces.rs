@@ -18,6 +18,8 @@ const MOST_BYTES: usize = 1 << 20;
 pub struct Line {
     pub key: Key,
     pub json: String,
+    /// The row that it is of, where a person could look for it.
+    pub row: Option<u64>,
 }
 
 #[derive(Default)]
@@ -25,8 +27,6 @@ pub struct Piece {
     pub events: Vec<Line>,
     /// Rows that could not be read or mapped: the gateway keeps them as rejects.
     pub failed: Vec<Line>,
-    /// The number of the first of them.
-    pub first_failed: Option<u64>,
     pub rows: u64,
     /// Events with a local time that a clock change repeats or leaves out.
     pub changeovers: u64,
@@ -38,23 +38,23 @@ impl Piece {
         self.events.len() + self.failed.len() >= MOST_EVENTS || self.bytes >= MOST_BYTES
     }
 
-    fn event(&mut self, mapped: Mapped) {
+    fn event(&mut self, row: Option<u64>, mapped: Mapped) {
         self.changeovers += u64::from(mapped.changeover);
         let text = |member: &str| mapped.event.get(member).and_then(serde_json::Value::as_str).unwrap_or_default();
         let key = key([text("source"), text("id")]);
-        self.push(key, serde_json::Value::Object(mapped.event).to_string(), true);
+        let json = serde_json::Value::Object(mapped.event).to_string();
+        self.push(Line { key, json, row }, true);
     }
 
-    fn failed(&mut self, number: u64, row: String) {
-        self.first_failed.get_or_insert(number);
-        let key = key(["", &row]);
-        self.push(key, row, false);
+    fn failed(&mut self, row: Option<u64>, json: String) {
+        let key = key(["", &json]);
+        self.push(Line { key, json, row }, false);
     }
 
-    fn push(&mut self, key: Key, json: String, is_event: bool) {
-        self.bytes += json.len();
+    fn push(&mut self, line: Line, is_event: bool) {
+        self.bytes += line.json.len();
         let lines = if is_event { &mut self.events } else { &mut self.failed };
-        lines.push(Line { key, json });
+        lines.push(line);
     }
 }
 
@@ -69,11 +69,21 @@ pub fn cut(
     polled: TimeMs,
     pieces: &mpsc::Sender<Piece>,
 ) -> anyhow::Result<()> {
+    // (the rows of a query's answer stand nowhere)
+    let has_places = !matches!(payload, Payload::Rows(_));
+    let is_empty = match &payload {
+        Payload::Bytes(bytes) => bytes.is_empty(),
+        Payload::File(path) => path.metadata().is_ok_and(|file| file.len() == 0),
+        Payload::Rows(_) => false,
+    };
+    // (what says that there is nothing new has at least a header or brackets)
+    anyhow::ensure!(!is_empty, "it is empty");
     let rows: Box<dyn Iterator<Item = Result<Row, RowError>>> = match payload {
         Payload::Bytes(bytes) => rows_of(bytes, read)?,
         Payload::File(path) => yiping_feed::readers::rows(&path, read, &yiping_feed::readers::BytesRead::default())?,
         Payload::Rows(rows) => Box::new(rows.into_iter().zip(1..).map(|(value, number)| Ok(Row { number, value }))),
     };
+    let place = |number| has_places.then_some(number);
     let mut piece = Piece::default();
     for row in rows {
         piece.rows += 1;
@@ -83,13 +93,13 @@ pub fn cut(
                 match feed.events_at(value, Some(polled)) {
                     Ok(events) => {
                         for mapped in events {
-                            piece.event(mapped);
+                            piece.event(place(number), mapped);
                             if piece.is_full() && pieces.blocking_send(std::mem::take(&mut piece)).is_err() {
                                 return Ok(());
                             }
                         }
                     }
-                    Err(_) => piece.failed(number, kept.to_string()),
+                    Err(_) => piece.failed(place(number), kept.to_string()),
                 }
             }
             // (a row that is no text any more is told by its number)
@@ -100,7 +110,7 @@ pub fn cut(
                     Some(line) => line,
                     None => serde_json::json!({ "unreadable_row": number, "why": message }).to_string(),
                 };
-                piece.failed(number, row);
+                piece.failed(place(number), row);
             }
         }
         if piece.is_full() && pieces.blocking_send(std::mem::take(&mut piece)).is_err() {
@@ -123,6 +133,6 @@ mod tests {
         let table = Payload::Bytes(b"a,b\n1,\"2\n3\",4\n".to_vec());
         cut(&Arc::new(Feed::default()), &read, table, TimeMs(0), &sender).unwrap();
         let piece = pieces.try_recv().unwrap();
-        assert_eq!((piece.first_failed, piece.failed[0].json.as_str()), (Some(2), r#""a,b\n1,\"2\n3\",4\n""#));
+        assert_eq!((piece.failed[0].row, piece.failed[0].json.as_str()), (Some(2), r#""a,b\n1,\"2\n3\",4\n""#));
     }
 }

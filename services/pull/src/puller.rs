@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use yiping_event::{Stream, TimeMs};
-use yiping_feed::{Feed, ReadOptions, Verdict};
+use yiping_feed::{Feed, Origin, ReadOptions, Verdict};
 use yiping_runtime::PartHandle;
 
 use crate::door::Door;
@@ -51,6 +51,7 @@ enum What {
 /// What became of a payload.
 #[derive(Default)]
 struct Told {
+    rows: u64,
     /// Events that are durable, now or since an earlier poll.
     good: usize,
     /// Events that were rejected, and rows that are none.
@@ -92,11 +93,23 @@ impl Puller {
                 let why = match self.deliver(payload, polled).await {
                     Err(error) => Some(format!("{error:#}")),
                     // (whoever put a file there looks into the folder, not into the log)
-                    Ok(Told { good: 0, bad: 1.. }) if file.is_some() => Some(
+                    Ok(Told { good: 0, bad: 1.., .. }) if file.is_some() => Some(
                         "not one of its rows is an event (is its encoding the feed's?); they are kept as rejects"
                             .into(),
                     ),
-                    Ok(_) => None,
+                    Ok(Told { rows, good, bad }) => {
+                        if let Some(file) = &file {
+                            tracing::info!(
+                                feed = self.feed.name,
+                                file,
+                                rows,
+                                events = good,
+                                rejected = bad,
+                                "file taken"
+                            );
+                        }
+                        None
+                    }
                 };
                 if let Some(why) = why {
                     self.source.unreadable().await?;
@@ -132,7 +145,7 @@ impl Puller {
 
     /// `file`: the name of the one that the piece is of.
     async fn send(&mut self, piece: Piece, file: Option<&str>, told: &mut Told) {
-        let Piece { events, failed, first_failed, rows, changeovers, .. } = piece;
+        let Piece { events, failed, rows, changeovers, .. } = piece;
         let name = self.feed.name.clone();
         self.metrics.rows.with_label_values(&[&name]).inc_by(rows);
         if changeovers > 0 {
@@ -141,18 +154,20 @@ impl Puller {
         let all = events.len();
         let new = self.unseen(events);
         self.count("repeated", all - new.len());
+        told.rows += rows;
         told.good += all - new.len();
         if !new.is_empty() {
-            let verdict = self.insist(What::Events, &new).await;
+            let verdict = self.insist(What::Events, file, &new).await;
             for reject in &verdict.rejected {
                 self.metrics.rejected.with_label_values(&[name.as_str(), &reject.code]).inc();
             }
             if let Some(first) = verdict.rejected.first() {
-                let rejected = verdict.rejected.len();
+                let (rejected, row) = (verdict.rejected.len(), new.get(first.index).and_then(|line| line.row));
                 tracing::warn!(
                     feed = name,
                     file,
                     rejected,
+                    row,
                     code = first.code,
                     first.pointer,
                     first.message,
@@ -169,10 +184,10 @@ impl Puller {
         told.bad += failed.len();
         let failed = self.unseen(failed);
         if !failed.is_empty() {
-            let verdict = self.insist(What::FailedRows, &failed).await;
+            let verdict = self.insist(What::FailedRows, file, &failed).await;
             let first = verdict.rejected.first().map(|reject| reject.message.clone()).unwrap_or_default();
-            let rows = failed.len();
-            tracing::warn!(feed = name, file, rows, first_row = first_failed, first, "rows that the map can't read");
+            let (rows, row) = (failed.len(), failed.first().and_then(|line| line.row));
+            tracing::warn!(feed = name, file, rows, row, first, "rows that the map can't read");
             self.metrics.rejected.with_label_values(&[name.as_str(), "bad_feed"]).inc_by(failed.len() as u64);
             failed.iter().for_each(|line| self.seen.note(line.key));
         }
@@ -183,14 +198,16 @@ impl Puller {
     }
 
     /// Offers lines until they are taken.
-    async fn insist(&mut self, what: What, lines: &[Line]) -> Verdict {
+    async fn insist(&mut self, what: What, file: Option<&str>, lines: &[Line]) -> Verdict {
+        let rows = lines.iter().filter_map(|line| line.row).collect();
+        let origin = Origin { file, rows };
         let body = lines.iter().fold(String::new(), |body, line| body + &line.json + "\n");
         // (the gateway is near, and many wait for it)
         let mut pace = Pace::new(Duration::from_secs(1));
         loop {
             let answer = match what {
-                What::Events => self.door.events(&body).await,
-                What::FailedRows => self.door.rows(&body).await,
+                What::Events => self.door.events(&body, &origin).await,
+                What::FailedRows => self.door.rows(&body, &origin).await,
             };
             match answer {
                 Ok(verdict) => {
@@ -217,8 +234,8 @@ impl Puller {
             "specversion": "1.0", "id": format!("pull-{name:.32}-{}", polled.0), "source": source,
             "type": "city.source.heartbeat", "time": polled.to_string(), "data": data,
         });
-        let line = Line { key: Default::default(), json: beat.to_string() };
-        let verdict = self.insist(What::Events, &[line]).await;
+        let line = Line { key: Default::default(), json: beat.to_string(), row: None };
+        let verdict = self.insist(What::Events, None, &[line]).await;
         if let Some(reject) = verdict.rejected.first() {
             let name = &self.feed.name;
             tracing::warn!(feed = name, code = reject.code, reject.message, "the heartbeat was rejected");

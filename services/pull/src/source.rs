@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 use serde_json::Value;
+use yiping_event::personal;
 
 use crate::failure::Failure;
 
@@ -32,10 +33,11 @@ pub enum Payload {
 }
 
 impl Payload {
-    /// Of a file, for whoever looks for it.
+    /// Of a file, for whoever looks for it; with stars for a person's number or plate in it.
     pub fn file_name(&self) -> Option<String> {
         let Self::File(path) = self else { return None };
-        path.file_name().map(|name| name.to_string_lossy().into_owned())
+        let name = path.file_name()?.to_string_lossy();
+        Some(String::from_utf8_lossy(&personal::mask(name.as_bytes())).into_owned())
     }
 }
 

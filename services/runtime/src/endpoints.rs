@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +56,14 @@ impl Endpoints {
     /// Reads what a running system wrote into `data_dir`.
     pub fn read(data_dir: &Path) -> io::Result<Self> {
         Ok(serde_json::from_slice(&fs::read(data_dir.join(Self::NAME))?)?)
+    }
+
+    /// Since when what runs here has run.
+    ///
+    /// # Errors
+    /// Nothing runs here.
+    pub fn since(data_dir: &Path) -> io::Result<SystemTime> {
+        fs::metadata(data_dir.join(Self::NAME))?.modified()
     }
 
     /// Takes the file away at the end: an address that nobody answers misleads.

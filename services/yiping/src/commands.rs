@@ -14,7 +14,7 @@ use std::io::Write;
 
 use anyhow::Context;
 use yiping_gateway::{Right, new_token};
-use yiping_runtime::Config;
+use yiping_runtime::{Config, clock::unix_ms};
 
 use crate::{
     assembly,
@@ -52,8 +52,26 @@ pub fn check(args: ConfigArgs) -> anyhow::Result<()> {
     let city = assembly::city(&config)?;
     yiping_watch::Rules::new(&yiping_catalogue::Catalogue::builtin()?, &city)?;
     crate::feeds::doors(&config)?;
+    // (looked for at each poll: what is missing then is that feed's failure, and nobody else's)
+    for missing in config.feeds.iter().flat_map(|(name, feed)| missing(name, feed)) {
+        eprintln!("not there yet: {missing}");
+    }
     writeln!(std::io::stdout(), "the configuration is good")?;
     Ok(())
+}
+
+/// The files and the folder that a pulled feed will look for, and wouldn't find now.
+fn missing(name: &str, feed: &yiping_runtime::config::Feed) -> Vec<String> {
+    let Some(pull) = &feed.pull else { return Vec::new() };
+    let wanted = [
+        ("token_file", &pull.token_file),
+        ("database_url_file", &pull.database_url_file),
+        ("headers_file", &pull.headers_file),
+        ("folder", &pull.folder),
+    ];
+    let missing =
+        wanted.into_iter().filter_map(|(key, path)| Some((key, path.as_ref().filter(|path| !path.exists())?)));
+    missing.map(|(key, path)| format!("feeds.{name}.pull.{key}: {}", path.display())).collect()
 }
 
 pub async fn migrate(args: MigrateArgs) -> anyhow::Result<()> {
@@ -72,6 +90,9 @@ pub async fn migrate(args: MigrateArgs) -> anyhow::Result<()> {
 pub fn token_new(args: TokenNewArgs) -> anyhow::Result<()> {
     let config = Config::load_part(args.config.config.as_deref(), &["data_dir", "gateway.tokens"])?;
     let rights = args.rights.iter().map(|name| right(name)).collect::<anyhow::Result<_>>()?;
+    if let Some(expires) = args.expires.filter(|expires| expires.0 <= unix_ms()) {
+        anyhow::bail!("--expires {expires} is over: nobody could use this token");
+    }
     let mut made = new_token(args.name, args.streams, args.sources, rights)?;
     (made.token.expires, made.token.events_per_s) = (args.expires, args.events_per_s);
     let path = config.tokens_path();

@@ -18,8 +18,8 @@ pub fn doors(config: &Config) -> anyhow::Result<Feeds> {
     for (name, settings) in &config.feeds {
         match read(name, settings) {
             Ok((feed, read)) => {
-                let (expected_s, pulled) = (settings.expected_s, settings.pull.is_some());
-                let door = Door { feed: Arc::new(feed), read, expected_s, pulled };
+                let expected_s = settings.expected_s;
+                let door = Door { feed: Arc::new(feed), read, expected_s };
                 doors.insert(name.clone(), Arc::new(door));
             }
             Err(error) => {

@@ -13,6 +13,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
+use super::unsaid::NO_TIME;
 use super::{Means, UnknownCode};
 use crate::timetable::Timetable;
 
@@ -44,7 +45,7 @@ const IMPURE: [(&str, usize); 5] = [("now", 0), ("env", 0), ("localtime", 0), ("
 /// and two numbers of "1 2". Here one text is one number or the map fails.
 const STRICT: &str = r#"
     def tonumber: if isnumber then . else
-      [fromjson] | if length == 1 and (.[0] | isnumber) then .[0] else error("a text that is no number") end
+      [try fromjson catch null] | if length == 1 and (.[0] | isnumber) then .[0] else error("a text that is no number") end
     end;
 "#;
 
@@ -155,7 +156,7 @@ fn rfc3339(scope: &Scope<'_>, input: &Val, zone: &TimeZone, format: Option<&Val>
             Some(whole) => whole as i64 * 1000,
             None => (seconds * 1000.0).round() as i64,
         };
-        let instant = Timestamp::from_millisecond(milliseconds).map_err(Error::str)?;
+        let instant = Timestamp::from_millisecond(milliseconds).map_err(no_time)?;
         return Ok(stamp(instant, zone));
     }
     let input = text(input)?.trim();
@@ -166,9 +167,13 @@ fn rfc3339(scope: &Scope<'_>, input: &Val, zone: &TimeZone, format: Option<&Val>
             Err(_) => input.parse(),
         },
     };
-    let (instant, changeover) = local.and_then(|local| of_local(local, zone)).map_err(Error::str)?;
+    let (instant, changeover) = local.and_then(|local| of_local(local, zone)).map_err(no_time)?;
     scope.changeovers.set(scope.changeovers.get() + u32::from(changeover));
     Ok(stamp(instant, zone))
+}
+
+fn no_time(why: jiff::Error) -> Error {
+    Error::str(format_args!("{NO_TIME}{why}"))
 }
 
 /// The instant of a local time, and whether a clock change made it ambiguous or left it out.

@@ -72,8 +72,15 @@ async fn a_body_that_is_none_of_the_feeds_and_a_feed_that_is_not_there_are_told(
     let utf8 = "车场,时间,泊位,占用,状态\n东门,2026-11-20 10:00:00,120,87,正常\n".as_bytes().to_vec();
     let (status, answer) = send(&gateway, &token, "lots", utf8).await;
     assert_eq!((status, &answer["rejected"][0]["code"]), (422, &json!("bad_feed")), "{answer}");
-    // nothing in it is nothing wrong
-    assert_eq!(send(&gateway, &token, "lots", csv(&[])).await, (202, json!({"accepted": 0, "rejected": []})));
+    for nothing in ["", " \r\n"] {
+        let (status, answer) = send(&gateway, &token, "lots", nothing.into()).await;
+        assert_eq!((status, &answer["detail"]), (400, &json!("the body is empty")), "{answer}");
+    }
+    // no row in it is nothing wrong
+    assert_eq!(
+        send(&gateway, &token, "lots", csv(&[])).await,
+        (202, json!({"accepted": 0, "rejected": [], "rows": 0}))
+    );
 }
 
 #[tokio::test]
@@ -95,10 +102,16 @@ async fn what_a_feed_brings_is_judged_like_any_event() {
 async fn a_payload_of_a_feed_that_says_what_is_expected_is_a_sign_of_life_also_without_news() {
     let gateway = Fixture::start().await;
     let token = gateway.token("parking", &[Stream::Parking]);
-    assert_eq!(send(&gateway, &token, "told", csv(&[])).await, (202, json!({"accepted": 0, "rejected": []})));
+    assert_eq!(
+        send(&gateway, &token, "told", csv(&[])).await,
+        (202, json!({"accepted": 0, "rejected": [], "rows": 0}))
+    );
     let beat = gateway.records("city.parking").await.remove(0).2;
     assert_eq!((&beat["type"], &beat["source"]), (&json!("city.source.heartbeat"), &json!("town/told")));
     assert_eq!(beat["data"], json!({"source_name": "town/told", "expected_s": 60.0, "stream": "parking"}));
+    // nothing at all is none
+    assert_eq!(send(&gateway, &token, "told", Vec::new()).await.0, 400);
+    assert_eq!(gateway.records("city.parking").await.len(), 1);
     // without stream and expectation there is none
     send(&gateway, &token, "lots", csv(&[])).await;
     assert_eq!(gateway.records("city.parking").await.len(), 1);
@@ -116,4 +129,25 @@ async fn rows_that_were_taken_apart_elsewhere_come_one_a_line_whatever_the_feeds
     let (status, told) = answer(request.body(format!("{}\n{}\n", row("87"), row("?"))).send().await.unwrap()).await;
     assert_eq!((status, &told["accepted"], &told["rejected"][0]["index"]), (202, &json!(1), &json!(1)), "{told}");
     assert_eq!((&told["rejected"][0]["code"], &told["rejected"][0]["row"]), (&json!("bad_feed"), &json!(2)));
+}
+
+#[tokio::test]
+async fn a_reject_of_a_row_says_which_source_file_and_row_it_was_as_whoever_took_the_file_apart_tells() {
+    let gateway = Fixture::start().await;
+    let token = gateway.token("parking", &[Stream::Parking]);
+    let url = format!("{}/v1/feeds/lots", gateway.base);
+    let send = |file: &str, rows: &str| {
+        let request = gateway.client.post(&url).bearer_auth(&token).header("content-type", "application/x-ndjson");
+        request.header("yiping-file", file).header("yiping-rows", rows).body("{}\n{}\n{}\n").send()
+    };
+    let (_, told) = answer(send("%E8%BD%A6%E5%9C%BA13800138000.csv", "7-8,1203").await.unwrap()).await;
+    let rows =
+        |told: &Value| told["rejected"].as_array().unwrap().iter().map(|one| one["row"].clone()).collect::<Vec<_>>();
+    assert_eq!(rows(&told), [7, 8, 1203], "{told}");
+    let listed = gateway.get(&token, "/v1/rejects").await.1;
+    let reject = &listed["rejects"].as_array().unwrap().iter().find(|one| one["row"] == 1203).unwrap();
+    assert_eq!((&reject["file"], &reject["source"]), (&json!("车场***********.csv"), &json!("/feed/lots")), "{listed}");
+    // fewer numbers than lines, and what is no list
+    assert_eq!(rows(&answer(send("a", "7").await.unwrap()).await.1), [json!(7), Value::Null, Value::Null]);
+    assert_eq!(answer(send("a", "7-").await.unwrap()).await.0, 400);
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use yiping_event::Stream;
-use yiping_feed::{Feed, Format, Mapping, ReadOptions, Verdict};
+use yiping_feed::{Feed, Format, Mapping, Origin, ReadOptions, Verdict};
 use yiping_pull::PullMetrics;
 use yiping_pull::door::Door;
 use yiping_pull::failure::{Failure, Reason};
@@ -64,7 +64,7 @@ struct Gateway {
 
 #[async_trait]
 impl Door for Gateway {
-    async fn events(&mut self, lines: &str) -> Result<Verdict, Failure> {
+    async fn events(&mut self, lines: &str, _: &Origin<'_>) -> Result<Verdict, Failure> {
         let events: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let is_beat = events[0]["type"] == "city.source.heartbeat";
         if let Some(failure) = self.failures.pop_front() {
@@ -77,8 +77,9 @@ impl Door for Gateway {
         Ok(Verdict { accepted, rejected: Vec::new() })
     }
 
-    async fn rows(&mut self, lines: &str) -> Result<Verdict, Failure> {
-        self.told.tell(format!("rows {}", lines.trim()));
+    async fn rows(&mut self, lines: &str, origin: &Origin<'_>) -> Result<Verdict, Failure> {
+        let Origin { file, rows } = origin;
+        self.told.tell(format!("rows {rows:?} of {}: {}", file.unwrap_or("nothing"), lines.trim()));
         Ok(Verdict::default())
     }
 }
@@ -233,7 +234,7 @@ async fn a_row_that_the_map_cant_read_goes_to_the_rejects_once_and_the_others_ar
     let life = begin(vec![payload(&[&row("A", 1), bad, "{broken"]), payload(&[bad])], vec![]);
     let story = life.at(15).await;
     let rows: Vec<_> = story.iter().filter(|(_, what)| what.starts_with("rows")).collect();
-    assert_eq!(rows, [&(0, format!("rows {bad}\n{{broken"))]);
+    assert_eq!(rows, [&(0, format!("rows [2, 3] of nothing: {bad}\n{{broken"))]);
     assert_eq!((life.events("accepted"), life.metrics.rejected.with_label_values(&["lots", "bad_feed"]).get()), (1, 2));
     assert_eq!(life.metrics.rows.with_label_values(&["lots"]).get(), 4);
 }
@@ -270,7 +271,7 @@ async fn a_large_payload_goes_in_pieces_and_a_source_that_has_more_is_asked_at_o
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_file_of_which_nothing_is_an_event_is_set_aside_and_one_with_a_bad_row_is_not() {
+async fn a_file_that_is_empty_or_of_which_nothing_is_an_event_is_set_aside_and_one_with_a_bad_row_is_not() {
     let dir = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str| {
         let path = dir.path().join(name);
@@ -278,11 +279,15 @@ async fn a_file_of_which_nothing_is_an_event_is_set_aside_and_one_with_a_bad_row
         Ok(Fetched::Something { payload: Payload::File(path), more: false })
     };
     let row = r#"{"at": "2026-01-01T00:00:00Z", "lot": "P1", "n": 1}"#;
-    let life = begin(vec![file("1", "1,2\n3,4\n"), file("2", &format!("{row}\n1,2\n")), file("3", "")], vec![]);
+    let life = begin(vec![file("1", "1,2\n3,4\n"), file("2", &format!("{row}\n5,6\n")), file("3", "")], vec![]);
     let story = life.at(60).await;
     let ends: Vec<&str> =
         story.iter().map(|(_, what)| what.as_str()).filter(|what| ["taken", "set aside"].contains(what)).collect();
-    assert_eq!(ends, ["set aside", "taken", "taken"], "{story:?}");
-    assert!(story.iter().any(|(_, what)| what.starts_with("rows 1,2")), "its rows are kept: {story:?}");
-    assert_eq!((life.failures(Reason::Unreadable), life.events("accepted")), (1, 1));
+    assert_eq!(ends, ["set aside", "taken", "set aside"], "{story:?}");
+    let kept = |rows: &str| story.iter().any(|(_, what)| what == rows);
+    assert!(
+        kept("rows [1, 2] of 1: 1,2\n3,4") && kept("rows [2] of 2: 5,6"),
+        "rows are kept, and where they stood: {story:?}"
+    );
+    assert_eq!((life.failures(Reason::Unreadable), life.events("accepted")), (2, 1));
 }

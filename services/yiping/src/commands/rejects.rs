@@ -2,6 +2,7 @@
 
 mod door;
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ use yiping_gateway::{
     kept_rejects, legible, masked, public_path,
 };
 use yiping_log::Log;
-use yiping_runtime::{Config, clock::unix_ms};
+use yiping_runtime::{Config, Endpoints, clock::unix_ms};
 
 use self::door::Door;
 use super::output;
@@ -70,10 +71,11 @@ pub async fn rejects_list(args: RejectsListArgs) -> anyhow::Result<()> {
         for KeptReject { at, reject, replayed } in &kept {
             let state = state(reject, *replayed);
             let at = at.to_string();
-            let RejectRecord { time, code, token, source, row, pointer, message, .. } = reject;
+            let RejectRecord { time, code, token, source, file, row, pointer, message, .. } = reject;
             let time = time.to_string();
             let row = row.map(|row| format!("row {row}:"));
-            let what = [row.as_deref().unwrap_or_default(), pointer, message];
+            let file = file.as_deref().unwrap_or_default();
+            let what = [file, row.as_deref().unwrap_or_default(), pointer, message];
             let what = what.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
             writeln!(out, "{at:<10} {time:<24} {code:<13} {token:<20} {source:<24} {state:<9} {what}")?;
         }
@@ -169,11 +171,31 @@ pub async fn rejects_replay(args: RejectsReplayArgs) -> anyhow::Result<()> {
             }
         }
     }
+    if tally.rejected > 0 {
+        let of_feeds = kept.iter().filter_map(|kept| kept.reject.feed.as_deref()).collect();
+        newer_maps(&config, of_feeds).iter().for_each(|hint| eprintln!("{hint}"));
+    }
     writeln!(std::io::stdout(), "{}", tally.line())?;
     if tally.rejected + tally.kept_out > 0 {
         bail!("{} of {} could not be sent again", tally.rejected + tally.kept_out, kept.len());
     }
     Ok(())
+}
+
+/// What to do where a feed's map was changed after the gateway of these settings had read it.
+fn newer_maps(config: &Config, feeds: BTreeSet<&str>) -> Vec<String> {
+    let Ok(since) = Endpoints::since(&config.data_dir.0) else { return Vec::new() };
+    let is_newer = |path: &Path| path.metadata().and_then(|file| file.modified()).is_ok_and(|changed| changed > since);
+    let maps = feeds.into_iter().filter_map(|name| Some((name, config.feeds.get(name)?.map.as_deref()?)));
+    let newer = maps.filter(|(_, map)| is_newer(map));
+    newer
+        .map(|(name, map)| {
+            format!(
+                "the map of {name} is newer than the running gateway, which reads it at its start: restart it ({})",
+                map.display()
+            )
+        })
+        .collect()
 }
 
 /// What became of the rejects that were chosen.

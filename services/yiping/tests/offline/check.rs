@@ -45,3 +45,35 @@ fn a_token_and_a_key_are_made_also_where_other_settings_are_wrong_or_wait_for_th
     run(&["key", "new", "--for", "pseudonyms"]);
     assert!(tokens.is_file() && key.is_file());
 }
+
+#[test]
+fn what_a_pulled_feed_will_look_for_and_is_not_there_yet_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let (settings, inbox) = (dir.path().join("yiping.toml"), dir.path().join("inbox"));
+    let text =
+        "[feeds.lots]\nstream = \"parking\"\n[feeds.lots.pull]\nfolder = \"inbox\"\ntoken_file = \"lots-token\"\n";
+    std::fs::write(&settings, text).unwrap();
+    let told = || {
+        let checked = Command::new(env!("CARGO_BIN_EXE_yiping")).args(["check", "--config"]).arg(&settings).output();
+        let checked = checked.unwrap();
+        assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+        let told = String::from_utf8_lossy(&checked.stderr).into_owned();
+        ["folder", "token_file"].map(|key| told.contains(&format!("not there yet: feeds.lots.pull.{key}: ")))
+    };
+    assert_eq!(told(), [true, true]);
+    std::fs::create_dir(inbox).unwrap();
+    assert_eq!(told(), [false, true]);
+}
+
+#[test]
+fn a_token_that_nobody_could_use_is_not_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let made = Command::new(env!("CARGO_BIN_EXE_yiping"))
+        .args(["token", "new", "--name", "a", "--streams", "bus", "--expires", "2020-01-01T00:00:00+08:00"])
+        .env("YIPING_DATA_DIR", dir.path())
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&made.stderr);
+    assert!(!made.status.success() && told.contains("is over"), "{told}");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+}
