@@ -1,6 +1,7 @@
 //! Where a request's lines come from, as whoever took them apart tells it (the puller, of a file's rows), so that a reject of one says
 //! where a person finds it.
 
+use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 
 use axum::http::{HeaderMap, HeaderName};
@@ -70,8 +71,8 @@ impl Origin {
 fn ranges(text: &str) -> Option<Vec<RangeInclusive<u64>>> {
     let range = |part: &str| {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
-        // (so that no sum of lengths overflows)
-        let number = |text: &str| text.parse::<u32>().ok().map(u64::from);
+        // (32 bits, so that no sum of lengths overflows)
+        let number = |text: &str| text.parse().ok().map(|number: NonZeroU32| u64::from(number.get()));
         let (first, last) = number(first).zip(number(last))?;
         (first <= last).then_some(first..=last)
     };
@@ -102,7 +103,7 @@ mod tests {
 
     #[test]
     fn what_is_no_list_of_rows_or_no_text_is_refused() {
-        for rows in ["", "2-", "4-2", "a", "1,,2", "-1", "4294967296"] {
+        for rows in ["", "2-", "4-2", "a", "1,,2", "-1", "0", "0-4", "4294967296"] {
             assert_eq!(origin("a", rows), None, "{rows}");
         }
         assert_eq!(origin("%ff", "1"), None);
