@@ -27,7 +27,7 @@ use crate::source::{HistoryQuery, Source, UsualQuery};
 use crate::tiles::{self, Tiles};
 use crate::{now, page, replay, screen, usual};
 
-/// The page and everything it needs come from here, and from nowhere else.
+/// The page and everything it needs come from here, and from nowhere else; 天地图's tiles, too.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data:; \
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 const HEARTBEAT_MAX_BYTES: usize = 4096;
