@@ -66,10 +66,11 @@ export class City {
   #random = random(20261120);
   #changed = new Set();
 
-  constructor({ build, expectedS, outline, distanceM }) {
+  constructor({ build, expectedS, outline, distanceM, tiles }) {
     this.build = build;
     this.expectedS = expectedS;
     this.distanceM = distanceM;
+    this.tiles = tiles === true;
     this.outline = outline ?? quarters();
     this.rings = this.outline.features.map((f) => ({ name: f.properties.name, rings: (f.geometry.type === 'Polygon' ? [f.geometry.coordinates] : f.geometry.coordinates).flat() }));
     this.vehicles = Array.from({ length: 1386 }, (_, i) => this.#vehicle(i));
@@ -267,7 +268,7 @@ export class City {
     if (this.vehicles[0].lon === undefined) this.vehicles.forEach((bus) => this.#drive(bus));
     return {
       server_time: iso(now), build: this.build,
-      city: { name: '威海', title: '一屏观全城', zone: 'Asia/Shanghai', approval: '', fleet: 1400, mm_per_px: 1.25, distance_m: this.distanceM, bounds: BOUNDS, core: CORE, districts: DISTRICTS, zones: ZONES, zone_centers: ZONE_CENTERS },
+      city: { name: '威海', title: '一屏观全城', zone: 'Asia/Shanghai', approval: '', tiles: this.tiles, fleet: 1400, mm_per_px: 1.25, distance_m: this.distanceM, bounds: BOUNDS, core: CORE, districts: DISTRICTS, zones: ZONES, zone_centers: ZONE_CENTERS },
       streams: this.streams(now), metrics: this.metrics(now), breaches: this.breaches(now), vehicles: this.vehiclesOf(now), lots: this.lotsOf(), sos: this.sos(now), sos_live: true, orders: this.orders(), usual: this.usual(now), spark: this.spark(now),
     };
   }

@@ -2,9 +2,10 @@
 // be looked at, and tested, in every state without the rest of the system.
 //
 //   node mock-server.mjs [--port 8099] [--mode normal|trouble|silent|lost|big] [--dist DIR] [--page URL] [--outline FILE] [--expected 10]
-//                        [--distance 10] [--every 1000]
+//                        [--distance 10] [--every 1000] [--tiles URL]
 //
-// --page takes the page's files from a running wall instead of a folder; --every is the time between two deltas, in ms.
+// --page takes the page's files from a running wall instead of a folder; --every is the time between two deltas, in ms. --tiles
+// is where 天地图's tiles come from, with {z}, {x}, {y}: handed on as the wall's server does, which has the token.
 //
 // POST /mock/mode/NAME changes the mode; POST /demo/feeds/STREAM/stop and /start stop and start a feed.
 
@@ -26,12 +27,13 @@ const { values: options } = parseArgs({
     distance: { type: 'string', default: '10' },
     page: { type: 'string' },
     every: { type: 'string', default: '1000' },
+    tiles: { type: 'string' },
   },
 });
 
 const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.woff2': 'font/woff2', '.txt': 'text/plain' };
 const build = options.page ? (await (await fetch(new URL('build.txt', options.page))).text()).trim() : existsSync(join(options.dist, 'build.txt')) ? readFileSync(join(options.dist, 'build.txt'), 'utf8').trim() : 'none';
-const city = new City({ build, expectedS: Number(options.expected), distanceM: Number(options.distance), outline: existsSync(options.outline) ? JSON.parse(readFileSync(options.outline, 'utf8')) : null });
+const city = new City({ build, expectedS: Number(options.expected), distanceM: Number(options.distance), tiles: options.tiles !== undefined, outline: existsSync(options.outline) ? JSON.parse(readFileSync(options.outline, 'utf8')) : null });
 city.mode(options.mode);
 
 const streams = new Set();
@@ -87,6 +89,14 @@ const server = createServer((request, response) => {
   }
   const now = Date.now();
   if (url.pathname === '/api/snapshot') return json(response, city.snapshot(now));
+  if (second === 'tiles' && options.tiles) {
+    const [z, x, y] = url.pathname.split('/').slice(3);
+    const answer = (upstream) => (upstream.ok ? upstream.arrayBuffer() : Promise.reject(new Error(String(upstream.status))));
+    return void fetch(options.tiles.replace('{z}', z).replace('{x}', x).replace('{y}', y)).then(answer).then(
+      (image) => response.writeHead(200, { 'content-type': 'image/png' }).end(Buffer.from(image)),
+      () => json(response, {}, 503),
+    );
+  }
   if (url.pathname === '/api/outline') return json(response, city.outline);
   if (url.pathname === '/api/catalogue') return json(response, { metrics: city.catalogue() });
   if (url.pathname === '/api/metrics') return json(response, { rows: city.history(url.searchParams) });

@@ -113,6 +113,28 @@ pub struct Wall {
     pub elder: Vec<String>,
     /// Alertmanager's address: its alerts about the system itself are shown among the warnings.
     pub alertmanager: Option<String>,
+    pub tianditu: Tianditu,
+}
+
+/// 天地图's tiles under the map; none when neither is set.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tianditu {
+    /// The city's token (tk), of the kind for servers.
+    pub token_file: Option<PathBuf>,
+    /// Another node than the national one, with `{z}`, `{x}`, `{y}` and, where it wants one, `{token}`: tiles of 256 pixels in Web Mercator.
+    pub url: Option<String>,
+}
+
+impl Tianditu {
+    /// The national node's plain map, without names: those would be too small to be read from where a wall is read.
+    const NATIONAL: &str = "https://t0.tianditu.gov.cn/vec_w/wmts?SERVICE=WMTS&REQUEST=GetTile&VERSION=1.0.0&LAYER=vec&STYLE=default\
+        &TILEMATRIXSET=w&FORMAT=tiles&TILEMATRIX={z}&TILEROW={y}&TILECOL={x}&tk={token}";
+
+    /// Where tiles come from; None: nowhere.
+    pub fn address(&self) -> Option<&str> {
+        self.url.as_deref().or(self.token_file.as_ref().map(|_| Self::NATIONAL))
+    }
 }
 
 /// What comes in.
@@ -420,7 +442,14 @@ impl Default for ClickHouse {
 
 impl Default for Wall {
     fn default() -> Self {
-        Self { listen: local(8080), token_file: None, visitors: false, elder: Vec::new(), alertmanager: None }
+        Self {
+            listen: local(8080),
+            token_file: None,
+            visitors: false,
+            elder: Vec::new(),
+            alertmanager: None,
+            tianditu: Tianditu::default(),
+        }
     }
 }
 

@@ -166,6 +166,34 @@ fn a_cluster_has_a_plain_name_and_is_not_the_embedded_clickhouse() {
 }
 
 #[test]
+fn tianditu_is_off_until_it_has_a_token_or_a_node_and_the_two_fit_each_other() {
+    let read = |text: &str| {
+        let (_dir, path) = file(text);
+        Config::load_with(Some(&path), env(&[])).map_err(|error| error.to_string())
+    };
+    assert_eq!(read("").unwrap().wall.tianditu.address(), None);
+    let token = tempfile::NamedTempFile::new().unwrap();
+    let of = |url: &str| format!("[wall.tianditu]\ntoken_file = {:?}\n{url}", token.path());
+    let national = read(&of("")).unwrap().wall.tianditu.address().unwrap().to_owned();
+    assert!(national.starts_with("https://t0.tianditu.gov.cn/") && !national.contains(' '), "{national}");
+    for part in ["{z}", "{x}", "{y}", "{token}"] {
+        assert_eq!(national.matches(part).count(), 1, "{part} in {national}");
+    }
+    let own = read("[wall.tianditu]\nurl = \"http://node/{z}/{y}/{x}\"\n").unwrap();
+    assert_eq!(own.wall.tianditu.address(), Some("http://node/{z}/{y}/{x}"));
+    for (text, told) in [
+        ("[wall.tianditu]\nurl = \"http://node/{z}/{x}\"\n".to_owned(), "wall.tianditu.url"),
+        ("[wall.tianditu]\nurl = \"ftp://node/{z}/{x}/{y}\"\n".to_owned(), "wall.tianditu.url"),
+        ("[wall.tianditu]\nurl = \"http://node/{z}/{x}/{y}?{token}\"\n".to_owned(), "both or neither"),
+        (of("url = \"http://node/{z}/{x}/{y}\"\n"), "both or neither"),
+        ("[wall.tianditu]\ntoken_file = \"/no/file\"\n".to_owned(), "there is no file /no/file"),
+    ] {
+        let faults = read(&text).unwrap_err();
+        assert!(faults.contains(told), "{text}: {faults}");
+    }
+}
+
+#[test]
 fn rows_stay_at_least_as_long_as_figures_look_back_and_long_windows_no_shorter_than_short_ones() {
     let faults = |text: &str| {
         let (_dir, path) = file(text);

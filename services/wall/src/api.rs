@@ -24,9 +24,10 @@ use crate::gauges::{Gauges, Heartbeat};
 use crate::hub::Hub;
 use crate::profile::Profile;
 use crate::source::{HistoryQuery, Source, UsualQuery};
+use crate::tiles::{self, Tiles};
 use crate::{now, page, replay, screen, usual};
 
-/// The page and everything it needs come from here, and from nowhere else.
+/// The page and everything it needs come from here, and from nowhere else; 天地图's tiles, too.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data:; \
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 const HEARTBEAT_MAX_BYTES: usize = 4096;
@@ -42,6 +43,7 @@ pub(crate) struct Wall {
     pub gauges: Arc<Gauges>,
     pub catalogue: Value,
     pub outline: Value,
+    pub tiles: Option<Tiles>,
     /// Places for screens.
     pub screens: Arc<Semaphore>,
     /// Places for questions about history: a curious desk must not slow the wall.
@@ -69,6 +71,7 @@ pub(crate) fn router(wall: Arc<Wall>) -> Router {
         .route("/api/usual", get(usual_of))
         .route("/api/catalogue", get(async |State(wall): State<Arc<Wall>>| Json(wall.catalogue.clone())))
         .route("/api/outline", get(async |State(wall): State<Arc<Wall>>| Json(wall.outline.clone())))
+        .route("/api/tiles/{z}/{x}/{y}", get(tiles::serve))
         .route("/api/heartbeat", post(heartbeat).layer(DefaultBodyLimit::max(HEARTBEAT_MAX_BYTES)))
         .route("/api/{*other}", get(async || problem(StatusCode::NOT_FOUND, "there is no such thing to ask")))
         .fallback(page::serve)

@@ -13,6 +13,7 @@
 //! | `hub` | moment after moment, to all screens |
 //! | `replay` | a past day, for one screen of its own |
 //! | `elder`, `alertmanager` | open SOS cases, from the service that knows them; alerts about the system |
+//! | `tiles` | 天地图 under the map, fetched by the server |
 //! | `screen`, `api`, `page`, `access` | HTTP: one screen's events; questions; the page's files; who may read |
 //! | `gauges` | figures about the wall itself |
 //!
@@ -32,6 +33,7 @@ mod replay;
 mod screen;
 pub mod source;
 mod store;
+pub mod tiles;
 mod usual;
 mod view;
 
@@ -71,6 +73,8 @@ pub struct WallDeps {
     pub cases: Option<Arc<dyn Cases>>,
     /// Where alerts about the system itself come from, if from anywhere.
     pub alerts: Option<Arc<dyn Alerts>>,
+    /// 天地图 under the map, where it is configured.
+    pub tiles: Option<tiles::Tiles>,
     pub city: Arc<City>,
     pub catalogue: Arc<Catalogue>,
     pub metrics: Registry,
@@ -109,9 +113,9 @@ impl Default for WallOptions {
 
 /// Serves the wall until `cancel`; open streams end then. Fails only where the wall can't be served at all: a store that does not answer is shown, not fatal.
 pub async fn serve(listener: TcpListener, deps: WallDeps, cancel: CancellationToken) -> anyhow::Result<()> {
-    let WallDeps { source, cases, alerts, city, catalogue, metrics, options } = deps;
+    let WallDeps { source, cases, alerts, tiles, city, catalogue, metrics, options } = deps;
     let gauges = Arc::new(Gauges::new(&metrics).context("the wall's metrics")?);
-    let profile = Arc::new(Profile::new(city));
+    let profile = Arc::new(Profile::new(city, tiles.is_some()));
     let (known, mut newest) = watch::channel(Known::default());
     let poller = Poller {
         source: Arc::clone(&source),
@@ -141,6 +145,7 @@ pub async fn serve(listener: TcpListener, deps: WallDeps, cancel: CancellationTo
         gauges,
         catalogue: serde_json::json!({ "metrics": catalogue.entries }),
         outline: profile.outline(),
+        tiles,
         screens: Arc::new(Semaphore::new(options.max_screens)),
         desks: Semaphore::new(DESKS),
         replays: Arc::new(Semaphore::new(REPLAYS)),

@@ -15,11 +15,13 @@ const CATEGORIES: usize = 3;
 
 pub(crate) struct Profile {
     city: Arc<City>,
+    /// The server has 天地图's tiles to give.
+    tiles: bool,
 }
 
 impl Profile {
-    pub fn new(city: Arc<City>) -> Self {
-        Profile { city }
+    pub fn new(city: Arc<City>, tiles: bool) -> Self {
+        Profile { city, tiles }
     }
 
     /// The snapshot's member `city`.
@@ -30,6 +32,7 @@ impl Profile {
             "title": city.title,
             "zone": city.zone.iana_name().unwrap_or("UTC"),
             "approval": city.approval_number,
+            "tiles": self.tiles,
             "visitors": visitors,
             "fleet": city.fleet,
             "mm_per_px": city.wall.mm_per_px,

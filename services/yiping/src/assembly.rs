@@ -311,6 +311,11 @@ impl Process {
             Some(address) => Some(Arc::new(yiping_wall::alertmanager::Alertmanager::new(address.clone())?)),
             None => None,
         };
+        let tianditu = &settings.tianditu;
+        let tiles = match tianditu.address() {
+            Some(url) => Some(yiping_wall::tiles::Tiles::new(url, tianditu.token_file.as_deref(), &self.city.bounds)?),
+            None => None,
+        };
         let token = match self.config.wall_token_file() {
             None => None,
             Some(file) => {
@@ -326,6 +331,7 @@ impl Process {
             }),
             cases,
             alerts,
+            tiles,
             city: Arc::clone(&self.city),
             catalogue: Arc::clone(&self.catalogue),
             metrics: self.registry.clone(),

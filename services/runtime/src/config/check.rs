@@ -70,6 +70,21 @@ impl Config {
         for address in self.wall.elder.iter().filter(|address| !is_http(address)) {
             faults.add("wall.elder", format!("{address:?} is no admin address like http://elder-1:9600"));
         }
+        if let Some(url) = &self.wall.tianditu.url {
+            let http = is_http(url) || url.starts_with("https://");
+            if !http || ["{z}", "{x}", "{y}"].iter().any(|part| !url.contains(part)) {
+                faults.add(
+                    "wall.tianditu.url",
+                    format!("{url:?} is no address of http with {{z}}, {{x}} and {{y}} in it"),
+                );
+            }
+            if url.contains("{token}") != self.wall.tianditu.token_file.is_some() {
+                faults.add(
+                    "wall.tianditu.url",
+                    "{token} stands for what is in wall.tianditu.token_file: both or neither",
+                );
+            }
+        }
         let clickhouse = self.clickhouse_url();
         match clickhouse.split_once(':') {
             Some(("embedded", dir)) if !dir.is_empty() => {}
@@ -133,6 +148,9 @@ impl Config {
         if let Some(tokens) = self.gateway.tokens.as_deref().filter(|file| !file.is_file()) {
             faults
                 .add("gateway.tokens", format!("there is no file {}; `yiping token new` makes one", tokens.display()));
+        }
+        if let Some(token) = self.wall.tianditu.token_file.as_deref().filter(|file| !file.is_file()) {
+            faults.add("wall.tianditu.token_file", format!("there is no file {}", token.display()));
         }
         let tls = &self.gateway.tls;
         for (key, own, other) in [("gateway.tls.cert", &tls.cert, &tls.key), ("gateway.tls.key", &tls.key, &tls.cert)] {

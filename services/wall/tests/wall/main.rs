@@ -5,3 +5,4 @@ mod beyond;
 mod questions;
 mod screens;
 mod stage;
+mod tiles;

@@ -114,6 +114,7 @@ async fn the_snapshot_has_every_member_of_the_contract() {
     for member in [
         "title",
         "approval",
+        "tiles",
         "fleet",
         "mm_per_px",
         "distance_m",

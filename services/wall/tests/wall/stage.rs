@@ -17,6 +17,7 @@ use yiping_event::TimeMs;
 use yiping_wall::source::{
     Breach, Contact, HistoryQuery, Lot, Metric, Orders, Progress, Sos, Source, Spark, Usual, UsualQuery, Vehicle,
 };
+use yiping_wall::tiles::Tiles;
 use yiping_wall::{Cases, WallDeps, WallOptions};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -194,6 +195,20 @@ impl Wall {
     }
 
     pub async fn beside(source: Arc<Memory>, cases: Option<Arc<dyn Cases>>, options: WallOptions) -> Wall {
+        Wall::whole(source, cases, None, options).await
+    }
+
+    /// A wall with 天地图 under its map.
+    pub async fn over(tiles: Tiles) -> Wall {
+        Wall::whole(Memory::of(Answers::default()), None, Some(tiles), fast()).await
+    }
+
+    async fn whole(
+        source: Arc<Memory>,
+        cases: Option<Arc<dyn Cases>>,
+        tiles: Option<Tiles>,
+        options: WallOptions,
+    ) -> Wall {
         static CRYPTO: Once = Once::new();
         CRYPTO.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -202,7 +217,7 @@ impl Wall {
         let cancel = CancellationToken::new();
         let catalogue = Arc::new(Catalogue::builtin().unwrap());
         let city = Arc::new(City::weihai());
-        let deps = WallDeps { source, cases, alerts: None, city, catalogue, metrics: registry.clone(), options };
+        let deps = WallDeps { source, cases, alerts: None, tiles, city, catalogue, metrics: registry.clone(), options };
         let task = tokio::spawn(yiping_wall::serve(listener, deps, cancel.clone()));
         let http = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();
         Wall { url, http, registry, cancel, task }

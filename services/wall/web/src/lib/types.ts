@@ -14,6 +14,8 @@ export interface City {
   title: string;
   zone: string;
   approval: string;
+  /** The server has 天地图's tiles to give. */
+  tiles?: boolean;
   /** Visitors are in the room: nobody is told where an SOS case is. */
   visitors?: boolean;
   fleet: number;

@@ -11,6 +11,7 @@ import { Ground, type District } from './ground';
 import { Heat } from './heat';
 import { LotPainter } from './lots';
 import { readTheme } from './theme';
+import { Tiles } from './tiles';
 import { TracePainter } from './traces';
 import { VehiclePainter, type Manner } from './vehicles';
 
@@ -27,8 +28,12 @@ export interface MapOptions extends Manner {
   /** Room kept free, in units: top, right, bottom, left. */
   padding: [number, number, number, number];
   still: boolean;
+  /** The server has 天地图's tiles to give. */
+  tiles: boolean;
   /** Called whenever places have moved on the screen. */
   onView: () => void;
+  /** 天地图 came, or went. */
+  onGround: () => void;
 }
 
 export class CityMap {
@@ -36,6 +41,7 @@ export class CityMap {
   #next: ReturnType<typeof setTimeout> | undefined;
   #ground: Ground;
   #heat: Heat;
+  #tiles: Tiles | null;
   #traces: TracePainter;
   #vehicles: VehiclePainter;
   #lots: LotPainter;
@@ -47,7 +53,8 @@ export class CityMap {
     const theme = readTheme();
     const { fleet, unit, close, muted } = options;
     this.#heat = new Heat(unit);
-    this.#ground = new Ground(theme, unit, this.#heat);
+    this.#tiles = options.tiles ? new Tiles(theme, () => this.#tilesChanged()) : null;
+    this.#ground = new Ground(theme, unit, this.#heat, this.#tiles);
     this.#traces = new TracePainter(fleet, theme, unit, close);
     this.#vehicles = new VehiclePainter(fleet, theme, unit, { close, muted });
     this.#lots = new LotPainter(theme, unit, close, muted);
@@ -79,7 +86,21 @@ export class CityMap {
     view.setResolution(resolution);
     view.setCenter([(w + e) / 2 + ((right - left) / 2) * resolution, (s + n) / 2 + ((top - bottom) / 2) * resolution]);
     this.#map.renderSync();
+    // EPSG:3857 at the view's middle: no rotation, no other zoom.
+    const [x = 0, y = 0] = view.getCenter() ?? [];
+    const [width, height] = size;
+    this.#tiles?.want({ west: x - (width / 2) * resolution, north: y + (height / 2) * resolution, resolution, width, height, ratio: devicePixelRatio });
     this.options.onView();
+  }
+
+  /** 天地图 is what the map stands on. */
+  get tiled(): boolean {
+    return this.#tiles?.there === true;
+  }
+
+  #tilesChanged(): void {
+    this.#map.render();
+    this.options.onGround();
   }
 
   setOutline(list: District[]): void {
@@ -116,6 +137,7 @@ export class CityMap {
 
   close(): void {
     clearTimeout(this.#next);
+    this.#tiles?.close();
     this.#map.setTarget(undefined);
     this.#map.dispose();
   }

@@ -1,9 +1,10 @@
-// Land, coast and the districts' borders: figure and ground without any glow; on the land the heat of the orders. Drawn anew when
-// the outline or the heat changes.
+// Land, coast and the districts' borders: figure and ground without any glow; on the land the heat of the orders. Where 天地图 is
+// there, land and coast are its own, and what lies beyond the city's borders is fainter. Drawn anew when one of them changes.
 
 import type { Brush, Painter } from './canvas-layer';
 import type { Heat } from './heat';
 import type { Theme } from './theme';
+import type { Tiles } from './tiles';
 
 export type Ring = [lon: number, lat: number][];
 export interface District {
@@ -78,6 +79,9 @@ function stretches(district: District, lat: number): [west: number, east: number
   return Array.from({ length: cuts.length >> 1 }, (_, i) => [cuts[2 * i] ?? 0, cuts[2 * i + 1] ?? 0]);
 }
 
+/** How faint 天地图 is beyond the city. */
+const BEYOND = 0.4;
+
 export class Ground implements Painter {
   #districts: District[] = [];
   #version = 0;
@@ -86,6 +90,7 @@ export class Ground implements Painter {
     private readonly theme: Theme,
     private readonly unit: () => number,
     private readonly heat: Heat,
+    private readonly tiles: Tiles | null,
   ) {}
 
   set(list: District[]): void {
@@ -94,7 +99,7 @@ export class Ground implements Painter {
   }
 
   version(): string {
-    return `${this.#version}/${this.unit()}/${this.heat.version()}`;
+    return `${this.#version}/${this.unit()}/${this.heat.version()}/${this.tiles?.version()}`;
   }
 
   paint(brush: Brush): void {
@@ -106,6 +111,19 @@ export class Ground implements Painter {
       land.closePath();
     }
     g.lineJoin = 'round';
+    if (this.tiles?.there) this.#tiled(brush, land, this.tiles);
+    else this.#drawn(g, land);
+    this.heat.paint(brush, land);
+    g.save();
+    g.clip(land);
+    g.strokeStyle = this.theme.sea;
+    g.lineWidth = 3.5 * u;
+    g.stroke(land);
+    g.restore();
+  }
+
+  #drawn(g: CanvasRenderingContext2D, land: Path2D): void {
+    const u = this.unit();
     g.strokeStyle = this.theme.land;
     for (const [width, alpha] of [[64, 0.16], [36, 0.22], [14, 0.34]] as const) {
       g.globalAlpha = alpha;
@@ -118,12 +136,16 @@ export class Ground implements Painter {
     g.stroke(land);
     g.fillStyle = this.theme.land;
     g.fill(land);
-    this.heat.paint(brush, land);
+  }
+
+  #tiled(brush: Brush, land: Path2D, tiles: Tiles): void {
+    const { g } = brush;
+    g.globalAlpha = BEYOND;
+    tiles.paint(brush);
+    g.globalAlpha = 1;
     g.save();
     g.clip(land);
-    g.strokeStyle = this.theme.sea;
-    g.lineWidth = 3.5 * u;
-    g.stroke(land);
+    tiles.paint(brush);
     g.restore();
   }
 }
