@@ -1,6 +1,7 @@
 """Every target a process of its own, on a Kafka and a ClickHouse that were started by themselves, as deploy/README.md has it on a plain
 machine: one is killed in the middle and replaced, and nothing is lost or counted twice. KAFKA_BROKERS names the broker."""
 
+import json
 import os
 import shutil
 import signal
@@ -35,6 +36,7 @@ def main():
     }
     subprocess.run([story.YIPING, "check"], env=env, check=True, capture_output=True)
     (folder / "data").mkdir()
+    subprocess.run([story.YIPING, "key", "new", "--for", "pseudonyms"], env=env, check=True, capture_output=True)
     admins, processes = {}, {}
 
     def run(target):
@@ -59,7 +61,8 @@ def main():
     url = f"http://{base['YIPING_GATEWAY__LISTEN']}/v1/events"
     for at in range(0, len(told), 1000):
         raw = "".join(told[at : at + 1000]).encode()
-        urllib.request.urlopen(urllib.request.Request(url, raw, headers), timeout=60).close()
+        with urllib.request.urlopen(urllib.request.Request(url, raw, headers), timeout=60) as answer:
+            assert not (refused := json.load(answer)["rejected"]), refused[:3]
         if at // 1000 == len(told) // 2000:
             killed = processes["parking"]
             story.children.remove(next(known for known in story.children if known[0] is killed))
