@@ -1,12 +1,12 @@
 //! The tripwire: what looks like a person's mobile number, identity number or licence plate doesn't come in (I11), in whichever text
 //! it stands.
 //!
-//! - **Mobile number**: 11 digits that begin with 13 to 19, alone or after 86; single blanks or dashes between them don't hide it.
+//! - **Mobile number**: 11 digits that begin with 13 to 19, alone or after 86.
 //! - **Identity number**: 17 digits and a check character (GB 11643-1999: weights 2^(18−i) mod 11), with a date that there is. One of
 //!   some 20,000 other numbers of 18 digits looks like one, too.
 //! - **Plate** (GA 36-2018): a province's character, a letter, then five or six letters and digits.
 //!
-//! Each stands by itself: more digits make it part of something else (an order's number), and so do more than four letters right
+//! Single blanks or dashes between digits, also Chinese ones, don't hide a number. Each stands by itself: more digits make it part of something else (an order's number), and so do more than four letters right
 //! before and behind it (a hash); fewer don't hide it (`M13…`, `tel13…`). A UUID is nothing else than that.
 //! Full-width digits and letters count as plain ones.
 //!
@@ -37,6 +37,8 @@ impl Finding {
 const PROVINCES: &str = "京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼";
 const MOBILE_DIGITS: usize = 11;
 const ID_CHARS: usize = 18;
+/// What people put between groups of digits. Dots are not among them: versions, addresses and amounts have those.
+const BLANKS: [char; 9] = [' ', '-', '\u{a0}', '‐', '‑', '–', '—', '−', '\u{3000}'];
 /// So many letters around a number don't make it part of something else. (With one more, a hash of 16 hex digits could be a number.)
 const MOST_LETTERS: usize = 4;
 /// Where a UUID's dashes stand.
@@ -118,11 +120,19 @@ fn has_long_number(ascii: &[u8]) -> bool {
 }
 
 fn is_suspicious_text(bytes: &[u8]) -> bool {
-    let mut digits = 0;
+    let (mut digits, mut over) = (0, 0);
     for (at, &byte) in bytes.iter().enumerate() {
+        if over > 0 {
+            over -= 1; // of a blank of several bytes
+            continue;
+        }
         match byte {
             b'0'..=b'9' => digits += 1,
             b' ' | b'-' => {}
+            0xc2 | 0xe2 | 0xe3 if digits > 0 => match blank_length(&bytes[at..]) {
+                Some(length) => over = length - 1,
+                None => digits = 0,
+            },
             0xef if bytes.get(at + 1) == Some(&0xbc) => return true, // full-width
             0xe4..=0xe9 if bytes.get(at + 3).is_some_and(u8::is_ascii_alphabetic) => {
                 return true;
@@ -135,6 +145,12 @@ fn is_suspicious_text(bytes: &[u8]) -> bool {
         }
     }
     false
+}
+
+/// Of the blank that a text begins with, in bytes.
+fn blank_length(bytes: &[u8]) -> Option<usize> {
+    let begins = |blank: &char| bytes.starts_with(blank.encode_utf8(&mut [0; 4]).as_bytes());
+    BLANKS.iter().find(|blank| begins(blank)).map(|blank| blank.len_utf8())
 }
 
 /// A character, upper-case and not full-width, and the bytes that it had.
@@ -225,7 +241,7 @@ fn phone(signs: &[Sign], letters: usize) -> Option<(usize, Finding)> {
 }
 
 fn is_blank(sign: &Sign) -> bool {
-    matches!(sign.char, ' ' | '-')
+    BLANKS.contains(&sign.char)
 }
 
 /// The length of a mobile number.
@@ -254,18 +270,25 @@ fn mobile(signs: &[Sign], letters: usize) -> Option<usize> {
 fn id_number(signs: &[Sign], letters: usize) -> Option<(usize, Finding)> {
     const WEIGHTS: [u32; 17] = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
     const CHECK: [char; 11] = ['1', '0', 'X', '9', '8', '7', '6', '5', '4', '3', '2'];
-    let own = signs.get(..ID_CHARS)?;
+    let (mut own, mut at) = (['0'; ID_CHARS], 0);
+    for (place, char) in own.iter_mut().enumerate() {
+        if place > 0 && signs.get(at).is_some_and(is_blank) {
+            at += 1;
+        }
+        *char = signs.get(at)?.char;
+        at += 1;
+    }
     let mut digits = [0; 17];
-    for (digit, sign) in digits.iter_mut().zip(own) {
-        *digit = sign.char.to_digit(10)?;
+    for (digit, char) in digits.iter_mut().zip(own) {
+        *digit = char.to_digit(10)?;
     }
     let number = |range: Range<usize>| digits[range].iter().fold(0, |number, digit| number * 10 + digit);
     let is_date = (1900..2100).contains(&number(6..10))
         && (1..=12).contains(&number(10..12))
         && (1..=31).contains(&number(12..14));
     let sum: u32 = digits.iter().zip(WEIGHTS).map(|(digit, weight)| digit * weight).sum();
-    let is_checked = own[17].char == CHECK[(sum % 11) as usize];
-    (is_date && is_checked && ends(&signs[ID_CHARS..], letters)).then_some((ID_CHARS, Finding::IdNumber))
+    let is_checked = own[17] == CHECK[(sum % 11) as usize];
+    (is_date && is_checked && ends(&signs[at..], letters)).then_some((at, Finding::IdNumber))
 }
 
 fn is_plate_dot(sign: &Sign) -> bool {
@@ -317,6 +340,8 @@ mod tests {
             "来电13800138000转接",
             "call-19912345678",
             "１３８００１３８０００",
+            "138—0013—8000",
+            "电话138　0013　8000",
             "tel:17012345678;",
             "A13887654321", // letters don't hide it
             "wx_M13887654321",
@@ -342,6 +367,8 @@ mod tests {
             "13912345-678a-4abc-8def-a13812345678",
             "1391-2345-6781-2345",
             "138--00138000",
+            "138——0013——8000",
+            "138.0013.8000",
             "1795125600000", // ms since 1970
             "WH-0012",
         ] {
@@ -354,7 +381,9 @@ mod tests {
         // the standard's own example: 11010519491231002X. 4·… its weighted sum is 167, 167 mod 11 = 2, which is X
         assert_eq!(find("11010519491231002X"), Some(Finding::IdNumber));
         assert_eq!(find("身份证 11010519491231002x。"), Some(Finding::IdNumber));
-        assert_eq!(find("SFZ11010519491231002X"), Some(Finding::IdNumber));
+        for text in ["SFZ11010519491231002X", "110105 19491231 002X", "110105—19491231—002x"] {
+            assert_eq!(find(text), Some(Finding::IdNumber), "{text}");
+        }
         for text in ["110105194912310021", "11010519491331002X", "ABCDE11010519491231002X", "11010519491231002X1"] {
             assert_eq!(find(text), None, "{text}");
         }

@@ -94,8 +94,7 @@ impl Puller {
                     Err(error) => Some(format!("{error:#}")),
                     // (whoever put a file there looks into the folder, not into the log)
                     Ok(Told { good: 0, bad: 1.., .. }) if file.is_some() => Some(
-                        "not one of its rows is an event (is its encoding the feed's?); they are kept as rejects"
-                            .into(),
+                        "not one of its rows became an event; they are kept as rejects, each with the reason".into(),
                     ),
                     Ok(Told { rows, good, bad }) => {
                         if let Some(file) = &file {

@@ -1,6 +1,10 @@
 //! One owned partition: its machine, what it has still to store, and its silence.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use foldhash::fast::RandomState;
@@ -47,6 +51,8 @@ pub struct Owned<D: Domain> {
     /// The log's end, as far as known.
     pub head: Offset,
     pub pending: Pending,
+    /// Records that came and are not applied yet: the store is behind.
+    inbox: VecDeque<Record>,
     pub checkpointed: Instant,
     /// The offset of the newest checkpoint.
     pub checkpoint_at: Offset,
@@ -57,6 +63,9 @@ pub struct Owned<D: Domain> {
     contacts: HashMap<String, Contact>,
     silence: Silence,
 }
+
+/// Of one record: so many rows are made before it is asked whether there is room for more.
+const ROWS_AT_ONCE: usize = 1_000;
 
 /// How long a partition has been silent at its head, measured so that no step of a wall clock shows.
 struct Silence {
@@ -81,7 +90,7 @@ const FOREIGN: Duration = Duration::from_secs(10);
 
 impl<D: Domain> Owned<D> {
     pub fn new(origin: Origin, machine: Machine<D>, next: Offset, head: Offset) -> Self {
-        let now = Instant::now();
+        let (now, machine) = (Instant::now(), machine.in_pieces(ROWS_AT_ONCE));
         let silence = Silence {
             since: now,
             time: machine.time(),
@@ -96,6 +105,7 @@ impl<D: Domain> Owned<D> {
             next,
             head,
             pending: Pending::default(),
+            inbox: VecDeque::new(),
             checkpointed: now,
             checkpoint_at: next,
             borrowed: false,
@@ -121,19 +131,40 @@ impl<D: Domain> Owned<D> {
         self.pending = Pending::default();
     }
 
-    /// Takes records in, in order.
-    pub fn apply(&mut self, records: &[Record]) {
-        let mut out = Output::default();
-        for record in records {
-            let append = Some(TimeMs(record.append_ms));
-            self.machine.apply(Input { offset: record.offset, append, payload: &record.payload }, &mut out);
-            self.next = record.offset + 1;
+    /// Takes records in, in order; [`Owned::catch_up`] applies them.
+    pub fn take(&mut self, records: Vec<Record>) {
+        self.inbox.extend(records);
+    }
+
+    /// Whether everything that came is applied, to its last row: a state to checkpoint.
+    pub fn is_whole(&self) -> bool {
+        !self.machine.has_more()
+    }
+
+    /// Applies what came until more than so many rows wait for the store: a record after a long silence, or a few thousand of them, may
+    /// make more than there is memory for.
+    pub fn catch_up(&mut self, most: usize) {
+        if self.is_whole() && self.inbox.is_empty() {
+            return;
         }
-        if let Some(first) = records.first() {
+        let (mut out, mut applied) = (Output::default(), Vec::new());
+        while self.pending.len() + out.rows.len() <= most {
+            if self.machine.has_more() {
+                self.machine.go_on(&mut out);
+            } else if let Some(record) = self.inbox.pop_front() {
+                let append = Some(TimeMs(record.append_ms));
+                self.machine.apply(Input { offset: record.offset, append, payload: &record.payload }, &mut out);
+                self.next = record.offset + 1;
+                applied.push(record);
+            } else {
+                break;
+            }
+        }
+        if let Some(first) = applied.first() {
             let oldest = self.pending.oldest_append_ms.map_or(first.append_ms, |oldest| oldest.min(first.append_ms));
             self.pending.oldest_append_ms = Some(oldest);
         }
-        self.keep(out, records);
+        self.keep(out, &applied);
         let now = Instant::now();
         if let Some(offset) = self.machine.foreign_tick()
             && self.silence.foreign.is_none_or(|(seen, _)| seen != offset)
@@ -370,19 +401,59 @@ mod tests {
 
     use super::*;
 
-    /// A partition whose only event, of `time`, was taken in by the log `waited` before it is applied, and the time that its owner then says.
-    async fn ticked(time: TimeMs, waited: Duration) -> i64 {
+    fn owned() -> Owned<Parking> {
         let config = Config::default();
         let settings = crate::settings(config.streams.get("parking").unwrap(), &City::weihai());
         let specs = Catalogue::builtin().unwrap().specs(Stream::Parking, None);
         let origin = Origin { stream: Arc::from("parking"), generation: 1, partition: 0 };
-        let mut owned = Owned::new(origin, Machine::<Parking>::new(Stream::Parking, &specs, settings).unwrap(), 0, 1);
-        let event = serde_json::json!({
+        Owned::new(origin, Machine::<Parking>::new(Stream::Parking, &specs, settings).unwrap(), 0, 2)
+    }
+
+    fn record(offset: Offset, append_ms: i64, event: serde_json::Value) -> Record {
+        Record { offset, append_ms, key: None, payload: Bytes::from(event.to_string()) }
+    }
+
+    fn snapshot(time: TimeMs) -> serde_json::Value {
+        serde_json::json!({
             "specversion": "1.0", "id": "1", "source": "test/P001", "type": "city.parking.snapshot", "time": time.to_string(),
             "receivedtime": time.to_string(), "data": { "lot_id": "P001", "capacity": 100, "occupied": 40 },
+        })
+    }
+
+    #[tokio::test]
+    async fn what_one_record_makes_after_ten_silent_days_is_made_as_there_is_room() {
+        const MOST: usize = 1_000;
+        let time = TimeMs(1_795_000_000_000);
+        let later = time.plus(10 * 86_400_000);
+        let tick = serde_json::json!({
+            "specversion": "1.0", "id": "2", "source": "replay", "type": "city.tick", "time": later.to_string(), "data": {},
         });
+        let records = || vec![record(0, time.0, snapshot(time)), record(1, later.0, tick.clone())];
+        let mut at_once = owned();
+        at_once.take(records());
+        at_once.catch_up(usize::MAX);
+        let all = at_once.pending.metrics.len();
+        assert!(all > 5 * ROWS_AT_ONCE, "{all} rows prove nothing");
+
+        let mut owned = owned();
+        owned.take(records());
+        let (mut made, mut largest) = (0, 0);
+        while owned.next < 2 || !owned.is_whole() {
+            owned.catch_up(MOST);
+            largest = largest.max(owned.pending.len());
+            made += std::mem::take(&mut owned.pending).metrics.len();
+        }
+        assert_eq!(made, all);
+        assert!(largest <= MOST + 2 * ROWS_AT_ONCE, "{largest} rows at once");
+    }
+
+    /// A partition whose only event, of `time`, was taken in by the log `waited` before it is applied, and the time that its owner then says.
+    async fn ticked(time: TimeMs, waited: Duration) -> i64 {
+        let mut owned = owned();
         let append_ms = unix_ms() - i64::try_from(waited.as_millis()).unwrap();
-        owned.apply(&[Record { offset: 0, append_ms, key: None, payload: Bytes::from(event.to_string()) }]);
+        owned.take(vec![record(0, append_ms, snapshot(time))]);
+        owned.catch_up(usize::MAX);
+        owned.head = 1;
         tokio::time::advance(TAKE_OVER).await;
         let tick = serde_json::from_slice::<serde_json::Value>(&owned.tick().unwrap().payload).unwrap();
         TimeMs::parse(tick["time"].as_str().unwrap()).unwrap().0 - time.0

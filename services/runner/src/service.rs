@@ -204,6 +204,7 @@ impl<D: Domain + Send + Sync + 'static> Service<D> {
                 Some(loaded) = self.loading.join_next() => self.loaded(loaded).await?,
                 poll = self.consumer.poll(MOST_RECORDS, POLL) => self.take(poll, cancel).await?,
             }
+            self.catch_up();
             self.look_for_life();
             self.borrow().await?;
             self.tick().await;
@@ -225,7 +226,7 @@ impl<D: Domain + Send + Sync + 'static> Service<D> {
             Ok(Poll::Records { partition, records, head, .. }) => {
                 if let Some(owned) = self.owned.get_mut(&partition) {
                     owned.head = head;
-                    owned.apply(&records);
+                    owned.take(records);
                 }
             }
             Ok(Poll::Assigned(partitions)) => {
@@ -256,6 +257,18 @@ impl<D: Domain + Send + Sync + 'static> Service<D> {
             Err(error) => return Err(error).context("reading the log"),
         }
         Ok(())
+    }
+
+    /// Applies what came, as long as there is room for what it makes.
+    fn catch_up(&mut self) {
+        let mut waiting = self.waiting();
+        for owned in self.owned.values_mut() {
+            let before = owned.pending.len();
+            if waiting <= self.config.run_ahead {
+                owned.catch_up(before + self.config.run_ahead - waiting);
+            }
+            waiting = waiting - before + owned.pending.len();
+        }
     }
 
     async fn tick(&mut self) {
@@ -350,7 +363,7 @@ impl<D: Domain + Send + Sync + 'static> Service<D> {
             job.batch.marks.extend(marks);
             job.batch.sources.extend(owned.sources());
             job.batch.status.push(owned.status());
-            let changed = owned.next != owned.checkpoint_at;
+            let changed = owned.next != owned.checkpoint_at && owned.is_whole();
             if changed && (all || owned.checkpointed.elapsed() >= self.config.checkpoint) {
                 match checkpoint::parts(&owned.machine) {
                     Ok(parts) => {

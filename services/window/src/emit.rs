@@ -15,15 +15,27 @@ use crate::{
 };
 
 impl Board {
-    /// Closes every window that ends at or before `until(span)`: one row for each series with anything in it.
-    pub(crate) fn close(&mut self, until: impl Fn(Span) -> i64, days: &Days, offset: u64, rows: &mut Vec<Row>) {
+    /// Closes every window that ends at or before `until(span)`: one row for each series with anything in it. Stops where there are
+    /// `most` rows; whether all are closed.
+    pub(crate) fn close(
+        &mut self,
+        until: impl Fn(Span) -> i64,
+        days: &Days,
+        offset: u64,
+        rows: &mut Vec<Row>,
+        most: usize,
+    ) -> bool {
         let spans: Vec<Span> = self.closed.spans().collect();
         for span in spans {
             let until = until(span);
             while let Some(next) = self.next_window(span, until, days) {
+                if rows.len() >= most {
+                    return false;
+                }
                 self.close_one(span, next, days, offset, rows);
             }
         }
+        true
     }
 
     /// The next window of a span to close, jumping over stretches in which every window is empty.

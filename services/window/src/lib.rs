@@ -13,7 +13,8 @@
 //! 3. [`board`]: contributions land in panes of ten seconds ([`pane`], [`panes`]; old ones are merged and packed: [`track`],
 //!    [`packed`]). A window rolls over the panes: what enters is added, what leaves is taken away ([`rolling`], [`tally`]), so an
 //!    event costs the same however many windows it belongs to.
-//! 4. [`emit`]: the watermark closes windows (final rows), late contributions revise exactly the windows concerned.
+//! 4. [`emit`]: the watermark closes windows (final rows), late contributions revise exactly the windows concerned. After a silence that is much from one
+//!    record, and can be had in [`pieces`].
 
 pub mod board;
 pub mod checkpoint;
@@ -33,6 +34,7 @@ pub mod order;
 mod packed;
 pub mod pane;
 mod panes;
+pub mod pieces;
 mod reopen;
 mod repartition;
 mod rolling;

@@ -15,6 +15,7 @@ use crate::{
     metric::MetricSpec,
     order::EntityId,
     pane::Row,
+    pieces::Left,
     span::{Days, Span},
 };
 
@@ -111,9 +112,6 @@ pub struct Core<D: Domain> {
     pub(crate) late_minutes: BTreeMap<i64, u64>,
 }
 
-/// How often what lies behind the horizon is settled and forgotten, in ms of event time. No figure depends on it.
-const SETTLE_MS: i64 = 300_000;
-
 /// The source of an owner's own ticks and settings.
 pub const OWNER: &str = "yiping";
 
@@ -121,11 +119,15 @@ pub struct Machine<D: Domain> {
     pub(crate) stream: Stream,
     pub(crate) core: Core<D>,
     pub(crate) dedup: Dedup,
-    days: Days,
+    pub(crate) days: Days,
     /// The horizon is held here (see [`Machine::hold_horizon`]).
     pub(crate) held: Option<TimeMs>,
     /// Whether anybody wants live rows.
     tells_live: bool,
+    /// Of what the newest record has brought, what is still to be made.
+    pub(crate) left: Option<Left>,
+    /// So many rows are made at once.
+    pub(crate) rows_at_once: usize,
 }
 
 impl<D: Domain> Machine<D> {
@@ -147,7 +149,7 @@ impl<D: Domain> Machine<D> {
         let days = days_of(&settings)?;
         core.board.attach(specs, core.clock.watermark(&settings), &days);
         core.domain.configure(&settings, &mut core.board)?;
-        Ok(Machine { stream, core, dedup, days, held: None, tells_live: true })
+        Ok(Machine { stream, core, dedup, days, held: None, tells_live: true, left: None, rows_at_once: usize::MAX })
     }
 
     /// Nobody wants live rows: they cost more than all else of an event.
@@ -163,6 +165,7 @@ impl<D: Domain> Machine<D> {
 
     /// Takes a record in that was decoded already.
     pub fn apply_decoded(&mut self, decoded: Result<Event<'_>, Reject>, input: Input<'_>, out: &mut Output) {
+        self.go_on_to_the_end(out);
         let (rows, time) = (out.rows.len(), self.time());
         self.take_in(decoded, input, out);
         self.core.append = self.core.append.max(input.append);
@@ -266,31 +269,7 @@ impl<D: Domain> Machine<D> {
         self.move_on(input.offset, out);
     }
 
-    /// Lets time's consequences follow: timers, revisions, closed windows, forgetting.
-    fn move_on(&mut self, offset: u64, out: &mut Output) {
-        let (Some(watermark), Some(horizon)) = (self.watermark(), self.horizon()) else {
-            return;
-        };
-        self.fire(watermark, out);
-        let board = &mut self.core.board;
-        let before = board.until.replace(watermark.0);
-        board.horizon = Some(horizon.0);
-        let entered = |unit: i64| before.is_none_or(|before| before.div_euclid(unit) != watermark.0.div_euclid(unit));
-        // revisions are written as the watermark enters another second: one row for many late events, and the log alone decides
-        if entered(1_000) {
-            board.revise(&self.days, offset, &mut out.rows);
-            let days = &self.days;
-            board.close(|span| span.boundary_at_or_before(watermark.0, days), days, offset, &mut out.rows);
-        }
-        if entered(SETTLE_MS) {
-            self.core.domain.settle(horizon);
-            board.prune(&self.days);
-            self.dedup.forget_before(horizon.0);
-            self.core.holes.retain(|hole| hole.concerns_after(horizon));
-        }
-    }
-
-    fn fire(&mut self, until: TimeMs, out: &mut Output) {
+    pub(crate) fn fire(&mut self, until: TimeMs, out: &mut Output) {
         while let Some(timer) = self.core.timers.first().copied().filter(|timer| timer.at <= until) {
             self.core.timers.remove(&timer);
             let Core { board, domain, timers, .. } = &mut self.core;
@@ -311,21 +290,24 @@ impl<D: Domain> Machine<D> {
     /// Timers fire up to a day after it.
     pub fn finish(&mut self, newest: TimeMs, out: &mut Output) {
         const DAY: i64 = 24 * 60 * 60 * 1_000;
+        self.go_on_to_the_end(out);
         let offset = self.core.offset.unwrap_or(0);
         let rows = out.rows.len();
         self.fire(TimeMs(newest.0 + DAY), out);
         self.core.board.revise(&self.days, offset, &mut out.rows);
         let days = &self.days;
-        self.core.board.close(|span| span.last_end_holding(newest.0, days), days, offset, &mut out.rows);
+        self.core.board.close(|span| span.last_end_holding(newest.0, days), days, offset, &mut out.rows, usize::MAX);
         self.mark(&mut out.rows[rows..]);
     }
 
     /// Moves time to `time`, as a tick would, and closes what that closes; `offset` goes into the rows' revisions.
     pub fn advance(&mut self, time: TimeMs, offset: u64, out: &mut Output) {
+        self.go_on_to_the_end(out);
         let rows = out.rows.len();
         self.core.clock.tick(time);
         self.move_on(offset, out);
         self.mark(&mut out.rows[rows..]);
+        self.go_on_to_the_end(out);
     }
 
     /// A new generation of the log begins (I4): rows of windows that end after `from` are made again in it, beginning with the next

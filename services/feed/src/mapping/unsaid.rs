@@ -59,7 +59,14 @@ fn of_run(words: &str) -> String {
     } else if words.starts_with(NO_TIME) {
         "to_rfc3339 got a text that is no such time".to_owned()
     } else if let Some(name) = wanted().filter(|_| words.starts_with("cannot use ")) {
-        format!("a value was needed as {name} and is none")
+        // (of a table: its header has other names than the map, or is written in another encoding than the feed's)
+        if words.starts_with("cannot use null ") {
+            format!(
+                "nothing stands where a {name} is needed: are the columns' names and the encoding those of the feed?"
+            )
+        } else {
+            format!("a value is no {name}")
+        }
     } else if words.starts_with("cannot calculate ") {
         "a calculation got values that don't go together (a text, or null, for a number?)".to_owned()
     } else if words.starts_with("cannot index ") {
@@ -82,9 +89,10 @@ mod tests {
             ("{a: (.tel | tonumber? // error(.))}", "`yiping feed test`"),
             ("{a: (.tel - 1)}", "calculation"),
             ("{a: .tel.b}", "has none"),
-            ("{a: (.n | ascii_downcase)}", "needed as string"),
+            ("{a: (.n | ascii_downcase)}", "is no string"),
             ("{a: (.tel | to_rfc3339(\"UTC\"))}", "no such time"),
             ("{a: (.tel | to_rfc3339)}", "needs the feed's"),
+            ("{a: (.other | ascii_downcase)}", "columns' names"),
             (".tel", "no object"),
         ] {
             let fault = Mapping::compile(map).unwrap().run(&row).unwrap_err().without_values();

@@ -63,6 +63,30 @@ proptest! {
     }
 
     #[test]
+    fn i1_rows_made_in_pieces_are_the_rows_made_at_once(case in case(), rows_at_once in 1..40usize) {
+        for log in case.split() {
+            let (mut at_once, mut whole) = (machine(&case), Output::default());
+            let (mut in_pieces, mut pieces) = (machine(&case).in_pieces(rows_at_once), Output::default());
+            for (offset, record) in log.iter().enumerate() {
+                feed(&mut at_once, offset, record, &mut whole);
+                feed(&mut in_pieces, offset, record, &mut pieces);
+                // (what nobody asked for is made before the next record)
+                while offset % 3 > 0 && in_pieces.has_more() {
+                    let before = pieces.rows.len();
+                    in_pieces.go_on(&mut pieces);
+                    // no window has more rows than there are series
+                    prop_assert!(pieces.rows.len() - before <= rows_at_once + in_pieces.state().0.board.series());
+                }
+            }
+            while in_pieces.has_more() {
+                in_pieces.go_on(&mut pieces);
+            }
+            prop_assert_eq!(&whole.rows, &pieces.rows);
+            prop_assert_eq!(at_once.counters(), in_pieces.counters());
+        }
+    }
+
+    #[test]
     fn i3_a_suffix_replayed_after_a_restore_changes_nothing(case in case(), cut in 0..1_000usize, stale in any::<bool>()) {
         for log in case.split() {
             let cut = cut % (log.len() + 1);
