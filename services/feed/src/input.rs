@@ -35,6 +35,9 @@ impl FromStr for Order {
 /// The one type that is time and nothing else.
 pub(crate) const TICK: &str = "city.tick";
 
+/// How far an event's time may lie after its log time, as `streams.*.max_skew` has it where nothing else is set.
+const AHEAD_MS: i64 = 60_000;
+
 /// What is to be read, and what it is turned into.
 pub struct Input {
     pub files: Vec<PathBuf>,
@@ -90,8 +93,9 @@ pub struct Tally {
     pub raw_lines: u64,
     /// Events with a local time that a clock change repeated or left out.
     pub changeovers: u64,
-    /// The earliest and the newest event time; ticks are no events.
-    pub span: Option<(TimeMs, TimeMs)>,
+    /// The newest event time that windows can count; ticks are no events. A clock that is wrong by years doesn't move
+    /// it: what lies more than [`AHEAD_MS`] after its own log time is quarantined.
+    pub newest: Option<TimeMs>,
 }
 
 impl Tally {
@@ -105,8 +109,8 @@ impl Tally {
         if event.type_name() == TICK {
             return;
         }
-        let (first, last) = self.span.unwrap_or((event.time, event.time));
-        self.span = Some((first.min(event.time), last.max(event.time)));
+        let counts = event.time.min(event.log_time.plus(AHEAD_MS));
+        self.newest = self.newest.max(Some(counts));
     }
 }
 
@@ -272,7 +276,19 @@ mod tests {
         assert_eq!(ids, ["2", "3", "1"]);
         assert_eq!((tally.rows, tally.empty_rows, tally.failed_rows, tally.total_events()), (5, 1, 1, 3));
         assert_eq!(faults[0].row, 5);
-        assert_eq!(tally.span.map(|(first, last)| last.ms() - first.ms()), Some(3_000));
+        assert_eq!(tally.newest, TimeMs::parse("2026-01-01T00:00:03Z").ok());
+    }
+
+    #[test]
+    fn a_clock_that_is_wrong_by_years_does_not_move_the_newest_time_beyond_what_windows_count() {
+        let row = |n: u8, at: &str, got: &str| format!("{{\"n\":{n},\"at\":\"{at}\",\"got\":\"{got}\"}}\n");
+        let usual = row(1, "2026-01-01T00:00:05Z", "2026-01-01T00:00:09Z");
+        let newest = |rows: &str| written(rows, Some(MAP), Order::Time, None).1.newest;
+        assert_eq!(newest(&usual), TimeMs::parse("2026-01-01T00:00:05Z").ok());
+        let ahead = usual.clone() + &row(2, "2026-01-01T00:00:40Z", "2026-01-01T00:00:10Z");
+        assert_eq!(newest(&ahead), TimeMs::parse("2026-01-01T00:00:40Z").ok());
+        let wrong = usual + &row(2, "2035-01-01T00:00:00Z", "2026-01-01T00:00:10Z");
+        assert_eq!(newest(&wrong), TimeMs::parse("2026-01-01T00:01:10Z").ok());
     }
 
     #[test]

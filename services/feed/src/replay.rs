@@ -180,7 +180,7 @@ pub async fn replay(options: ReplayOptions) -> Result<Summary> {
     }
     let (tally, quoted) = reader.await.context("the reader died")??;
     sender.summary.quoted.extend(quoted);
-    if let (Some(settle_ms), Some((_, newest))) = (options.settle_ms, tally.span) {
+    if let (Some(settle_ms), Some(newest)) = (options.settle_ms, tally.newest) {
         sender.tick_at(newest.plus(settle_ms));
     }
     sender.flush().await?;
