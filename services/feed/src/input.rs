@@ -48,6 +48,8 @@ pub struct Input {
     pub order: Order,
     /// What a map finds in `$polled`: a recorded payload was polled at no time.
     pub polled: Option<TimeMs>,
+    /// Events are decoded as the gateway does it, and one that is not valid is a fault of its row instead of leaving.
+    pub decode: bool,
 }
 
 /// One thing to send.
@@ -85,6 +87,8 @@ pub struct Tally {
     pub empty_rows: u64,
     /// Rows that could not be read or mapped.
     pub failed_rows: u64,
+    /// Events that the gateway would refuse for what they say, where that was asked for.
+    pub invalid: u64,
     /// Events of other streams, left out.
     pub other_streams: u64,
     /// Events that leave, by type.
@@ -161,12 +165,18 @@ impl Input {
     ) -> Result<()> {
         for row in readers::rows(file, &self.read, read)? {
             tally.rows += 1;
+            let place = match &row {
+                Ok(Row { number, .. }) | Err(RowError { number, .. }) => *number,
+            };
             match self.outcome(row) {
                 Ok(events) => {
                     tally.empty_rows += u64::from(events.is_empty());
                     for event in events {
                         if self.is_of_another_stream(&event) {
                             tally.other_streams += 1;
+                        } else if let Some(why) = self.decode.then(|| invalid(&event)).flatten() {
+                            tally.invalid += 1;
+                            fault(Fault { file: file.to_owned(), row: place, message: why });
                         } else {
                             tally.count(&event);
                             take(Item::Event(event), tally.rows)?;
@@ -203,6 +213,13 @@ impl Input {
     }
 }
 
+/// Why the gateway would refuse an event for what it says; the event beside it.
+fn invalid(event: &Mapped) -> Option<String> {
+    let json = Value::Object(event.event.clone()).to_string();
+    let reject = yiping_event::decode(json.as_bytes()).err()?;
+    Some(format!("{} at {:?}: {}; the map made {json}", reject.code, reject.pointer, reject.message))
+}
+
 /// Offline: the input's events as NDJSON, for `compute` and for trying a map.
 pub fn write_events(input: &Input, out: &mut dyn Write, fault: &mut dyn FnMut(Fault)) -> Result<Tally> {
     let mut sink = |item: Item, _| {
@@ -217,7 +234,7 @@ pub fn write_events(input: &Input, out: &mut dyn Write, fault: &mut dyn FnMut(Fa
     Ok(tally)
 }
 
-/// Offline: one file through a map as if it were polled at `polled`, written as NDJSON.
+/// Offline: one file through a map as if it were polled at `polled`, its valid events written as NDJSON.
 pub fn map_file(
     feed: Feed,
     read: ReadOptions,
@@ -228,7 +245,7 @@ pub fn map_file(
 ) -> Result<Tally> {
     let order = read.format.usual_order();
     write_events(
-        &Input { files: vec![file.to_owned()], read, feed, stream: None, order, polled: Some(polled) },
+        &Input { files: vec![file.to_owned()], read, feed, stream: None, order, polled: Some(polled), decode: true },
         out,
         fault,
     )
@@ -255,7 +272,7 @@ mod tests {
             ..Feed::default()
         };
         let read = ReadOptions::new(Format::Ndjson);
-        let input = Input { files: vec![path], read, feed, stream, order, polled: None };
+        let input = Input { files: vec![path], read, feed, stream, order, polled: None, decode: false };
         let (mut out, mut faults) = (Vec::new(), Vec::new());
         let tally = write_events(&input, &mut out, &mut |fault| faults.push(fault)).unwrap();
         (String::from_utf8(out).unwrap().lines().map(Into::into).collect(), tally, faults)
@@ -289,6 +306,22 @@ mod tests {
         assert_eq!(newest(&ahead), TimeMs::parse("2026-01-01T00:00:40Z").ok());
         let wrong = usual + &row(2, "2035-01-01T00:00:00Z", "2026-01-01T00:00:10Z");
         assert_eq!(newest(&wrong), TimeMs::parse("2026-01-01T00:01:10Z").ok());
+    }
+
+    #[test]
+    fn a_trial_tells_of_an_event_that_the_gateway_would_refuse_which_row_made_it() {
+        const LOTS: &str =
+            r#"{type: "city.parking.snapshot", time: .at, data: {lot_id: .lot, capacity: 10, occupied: .n}}"#;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lots.csv");
+        std::fs::write(&path, "lot,at,n\nP1,2026-01-01T00:00:03Z,\n").unwrap();
+        let feed = Feed { map: Some(Mapping::compile(LOTS).unwrap()), ..Feed::default() };
+        let (mut out, mut faults) = (Vec::new(), Vec::new());
+        let read = ReadOptions::new(Format::Csv);
+        let tally = map_file(feed, read, &path, TimeMs(0), &mut out, &mut |fault| faults.push(fault)).unwrap();
+        assert_eq!((tally.invalid, tally.total_events(), out.len()), (1, 0, 0));
+        let Fault { row, message, .. } = &faults[0];
+        assert!(*row == 2 && message.starts_with(r#"bad_data at "/data/occupied": "#), "{row} {message}");
     }
 
     #[test]

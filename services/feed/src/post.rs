@@ -11,6 +11,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::{Duration, Instant};
+use yiping_event::TimeMs;
 
 /// Longest single wait, whatever `Retry-After` asks.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -34,18 +35,23 @@ pub struct Origin<'a> {
     pub file: Option<&'a str>,
     /// The number of each line's row; empty where rows have none that anybody could look for.
     pub rows: Vec<u64>,
+    /// Of rows: when their source was asked for them, which a map finds in `$polled`.
+    pub polled: Option<TimeMs>,
 }
 
 /// Of a batch: its file's name, percent-encoded UTF-8.
 pub const FILE_HEADER: &str = "yiping-file";
 /// Of a batch: its rows' numbers, line by line: `2-501,503`.
 pub const ROWS_HEADER: &str = "yiping-rows";
+/// Of a batch of a feed's rows: when their source was asked for them, RFC 3339.
+pub const POLLED_HEADER: &str = "yiping-polled";
 
 impl Origin<'_> {
     fn headers(&self) -> impl Iterator<Item = (&'static str, String)> {
         let file = self.file.map(|name| (FILE_HEADER, utf8_percent_encode(name, NON_ALPHANUMERIC).to_string()));
         let rows = (!self.rows.is_empty()).then(|| (ROWS_HEADER, ranges(&self.rows)));
-        file.into_iter().chain(rows)
+        let polled = self.polled.map(|polled| (POLLED_HEADER, polled.to_string()));
+        file.into_iter().chain(rows).chain(polled)
     }
 }
 
@@ -95,6 +101,12 @@ impl Poster {
     /// Sends events. `patience`: how long [`Poster::send`] lets one batch be put off before it gives up.
     pub fn new(gateway: &str, token: &str, gzip: bool, patience: Duration) -> Result<Self> {
         Self::to(format!("{}/v1/events", gateway.trim_end_matches('/')), token, gzip, patience)
+    }
+
+    /// Sends events of rows that whoever sends them still has: what is refused is answered and not kept, for the row is to be.
+    pub fn of_rows_events(gateway: &str, token: &str) -> Result<Self> {
+        let url = format!("{}/v1/events?keep_rejects=false", gateway.trim_end_matches('/'));
+        Self::to(url, token, false, Duration::ZERO)
     }
 
     /// Sends a feed's rows, one JSON value a line, whatever the feed's own format is.
@@ -190,9 +202,11 @@ mod tests {
     #[test]
     fn rows_are_told_as_ranges_and_a_row_of_several_events_as_often() {
         assert_eq!(ranges(&[2, 3, 4, 9, 11, 11, 12]), "2-4,9,11,11-12");
-        let origin = Origin { file: Some("车场 1.csv"), rows: vec![7] };
+        let origin = Origin { file: Some("车场 1.csv"), rows: vec![7], polled: Some(TimeMs(1_500)) };
         let told: Vec<_> = origin.headers().collect();
-        assert_eq!(told, [(FILE_HEADER, "%E8%BD%A6%E5%9C%BA%201%2Ecsv".to_owned()), (ROWS_HEADER, "7".to_owned())]);
+        let file = (FILE_HEADER, "%E8%BD%A6%E5%9C%BA%201%2Ecsv".to_owned());
+        let polled = (POLLED_HEADER, "1970-01-01T00:00:01.500Z".to_owned());
+        assert_eq!(told, [file, (ROWS_HEADER, "7".to_owned()), polled]);
         assert_eq!(Origin::default().headers().count(), 0);
     }
 }

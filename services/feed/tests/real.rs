@@ -27,8 +27,15 @@ fn mapped(name: &str, format: Format, files: Vec<PathBuf>) -> (Vec<Value>, Tally
         map: Some(Mapping::load(&path).unwrap()),
         ..Feed::default()
     };
-    let input =
-        Input { files, read: ReadOptions::new(format), feed, stream: None, order: format.usual_order(), polled: None };
+    let input = Input {
+        files,
+        read: ReadOptions::new(format),
+        feed,
+        stream: None,
+        order: format.usual_order(),
+        polled: None,
+        decode: false,
+    };
     let (mut out, mut faults) = (Vec::new(), Vec::new());
     let tally = write_events(&input, &mut out, &mut |fault| faults.push(fault)).unwrap();
     assert!(faults.is_empty(), "{faults:?}");

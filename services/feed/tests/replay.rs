@@ -68,7 +68,15 @@ fn options(folder: &tempfile::TempDir, lines: &[String], to: &str) -> ReplayOpti
     std::fs::write(&path, lines.join("\n")).unwrap();
     let feed = Feed { name: "f".into(), source: "town/bus".into(), map: None, ..Feed::default() };
     let read = ReadOptions::new(Format::Ndjson);
-    let input = Input { files: vec![path], read, feed, stream: Some(Stream::Bus), order: Order::AsRead, polled: None };
+    let input = Input {
+        files: vec![path],
+        read,
+        feed,
+        stream: Some(Stream::Bus),
+        order: Order::AsRead,
+        polled: None,
+        decode: false,
+    };
     ReplayOptions { quiet: true, ..ReplayOptions::new(input, to, "secret") }
 }
 

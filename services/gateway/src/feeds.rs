@@ -15,6 +15,7 @@ use yiping_feed::{Encoding, Feed, Format, ReadOptions, Row, rows_of};
 
 use crate::intake::{self, Judged};
 use crate::judge::{Accepted, Judge};
+use crate::origin;
 use crate::problem::Problem;
 use crate::rejects::{Part, Refusals, RejectRecord};
 use crate::server::Gateway;
@@ -31,7 +32,7 @@ pub struct Door {
 
 impl Door {
     /// How this payload is read: rows that were taken apart elsewhere come one a line, whatever the feed's format is.
-    fn reading(&self, headers: &HeaderMap) -> Reading {
+    fn reading(&self, headers: &HeaderMap) -> Result<Reading, Problem> {
         let media = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let is_lines = media.split(';').next().unwrap_or_default().trim() == "application/x-ndjson";
         let options = match self.read.format {
@@ -40,7 +41,7 @@ impl Door {
             _ => self.read.clone(),
         };
         let tables_rows = is_lines && self.read.format == Format::Csv;
-        Reading { options, part: Part::Body, tables_rows }
+        Ok(Reading { options, part: Part::Body, tables_rows, polled: origin::polled(headers)? })
     }
 
     /// The sign of life that a payload is, also one without news.
@@ -63,6 +64,15 @@ struct Reading {
     part: Part,
     /// Rows of a table, taken apart elsewhere: one that could not be read comes as its text, a JSON string.
     tables_rows: bool,
+    /// When the source was asked for the rows, if it was.
+    polled: Option<TimeMs>,
+}
+
+/// When something that is judged again was received, and when its source was asked for it.
+#[derive(Clone, Copy)]
+pub(crate) struct Times {
+    pub received: TimeMs,
+    pub polled: Option<TimeMs>,
 }
 
 /// A reject knows at most so many ids of its row's other events.
@@ -79,7 +89,7 @@ pub async fn post(
     body: Body,
 ) -> Result<Response, Problem> {
     let door = match gateway.deps.feeds.get(&name) {
-        Some(door) => Ok((door.reading(&headers), door.clone())),
+        Some(door) => door.reading(&headers).map(|reading| (reading, door.clone())),
         None => Err(Problem::new(StatusCode::NOT_FOUND, "there is no such feed; the settings name them: [feeds.NAME]")),
     };
     intake::take(gateway, |_| door, Gateway::judge_rows, query, headers, body).await
@@ -121,7 +131,8 @@ impl Gateway {
         body: &[u8],
         judged: &mut Judged,
     ) -> Result<(), Problem> {
-        let refusals = Refusals { time: now, token, seal: &self.deps.seal, feed: Some(&door.feed) };
+        let refusals =
+            Refusals { time: now, token, seal: &self.deps.seal, feed: Some(&door.feed), polled: reading.polled };
         let whole = |why: String, judged: &mut Judged| {
             let reject = refusals.of(0, reading.part, body, Reject::new(Code::BadFeed, "", why.clone()));
             judged.clear();
@@ -149,7 +160,12 @@ impl Gateway {
                 }
                 Ok(row) => {
                     let raw = row.value.to_string();
-                    (row.number, Part::Row, raw, door.feed.events(row.value).map_err(|error| error.without_values()))
+                    (
+                        row.number,
+                        Part::Row,
+                        raw,
+                        door.feed.events_at(row.value, reading.polled).map_err(|error| error.without_values()),
+                    )
                 }
                 Err(fault) => {
                     let message = unreadable(Some(&fault.message));
@@ -203,24 +219,24 @@ impl Gateway {
         Ok(())
     }
 
-    /// A row that was refused, again, as it was received at `now`: all of its events, but those of `had`, or none.
+    /// A row that was refused, again, as it was received then: all of its events, but those of `had`, or none.
     pub(crate) fn judge_row_again(
         &self,
-        now: TimeMs,
+        Times { received, polled }: Times,
         door: &Door,
         token: &Token,
         row: &[u8],
         had: &[String],
     ) -> Judged {
         let mut judged = Judged::default();
-        let refusals = Refusals { time: now, token, seal: &self.deps.seal, feed: Some(&door.feed) };
+        let refusals = Refusals { time: received, token, seal: &self.deps.seal, feed: Some(&door.feed), polled };
         let refuse = |message| refusals.note(0, row, Reject::new(Code::BadFeed, "", message));
         let events = serde_json::from_slice(row)
             .map_err(|_| "the row can't be read".to_owned())
-            .and_then(|row| door.feed.events(row).map_err(|error| error.without_values()));
+            .and_then(|row| door.feed.events_at(row, polled).map_err(|error| error.without_values()));
         match events {
             Ok(events) => {
-                let Sorted { accepted, refused } = sort(&self.judge_of(token, now), events);
+                let Sorted { accepted, refused } = sort(&self.judge_of(token, received), events);
                 judged.rejects =
                     refused.into_iter().map(|(json, reject)| refusals.note(0, json.as_bytes(), reject)).collect();
                 if judged.rejects.is_empty() {
@@ -236,7 +252,7 @@ impl Gateway {
     /// A payload that could not be read, again: its rows as if it had been sent now, but for the time.
     pub(crate) fn judge_payload_again(
         &self,
-        now: TimeMs,
+        Times { received, polled }: Times,
         door: &Door,
         token: &Token,
         part: Part,
@@ -244,8 +260,8 @@ impl Gateway {
         judged: &mut Judged,
     ) -> Result<(), Problem> {
         let options = if part == Part::Text { of_text(door) } else { door.read.clone() };
-        let reading = Reading { options, part, tables_rows: false };
-        self.judge_rows_at(now, door, &reading, token, body, judged)
+        let reading = Reading { options, part, tables_rows: false, polled };
+        self.judge_rows_at(received, door, &reading, token, body, judged)
     }
 }
 

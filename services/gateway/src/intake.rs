@@ -36,6 +36,8 @@ pub(crate) struct Admitted<W> {
     pub encoding: Encoding,
     /// Whether its events are only judged.
     pub dry_run: bool,
+    /// Whether what is refused becomes a reject: not where whoever sends it has the row that it is of, and sends that next.
+    pub keep_rejects: bool,
     pub origin: Origin,
     pub room: Room,
 }
@@ -52,6 +54,8 @@ pub(crate) struct Judged {
     ahead: u64,
     records: Vec<NewRecord>,
     pub rejects: Vec<RejectRecord>,
+    /// The rejects are answered, and neither kept nor counted.
+    are_rejects_told_only: bool,
     /// Rejects of before that were sent again and are in.
     pub marks: Vec<Mark>,
     dropped_members: u64,
@@ -80,7 +84,7 @@ pub async fn take<W: Send + 'static>(
     body: Body,
 ) -> Result<Response, Problem> {
     let (limit, time) = (gateway.deps.limits.max_body_bytes, gateway.deps.limits.body_timeout);
-    let Admitted { token, way, encoding, dry_run, origin, mut room } =
+    let Admitted { token, way, encoding, dry_run, keep_rejects, origin, mut room } =
         match gateway.admit(query.as_deref(), &headers, way) {
             Ok(admitted) => admitted,
             Err(problem) => {
@@ -106,6 +110,7 @@ pub async fn take<W: Send + 'static>(
         .await
         .map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "judging broke off; nothing was stored"))?;
     let mut judged = judged?;
+    judged.are_rejects_told_only = !keep_rejects;
     if !dry_run {
         gateway.make_durable(&mut judged).await?;
         gateway.count(&judged);
@@ -133,10 +138,10 @@ impl Gateway {
         let way = way(headers)?;
         let encoding = Encoding::of(headers)?;
         body::fits(headers, self.deps.limits.max_body_bytes)?;
-        let dry_run = dry_run(query)?;
+        let (dry_run, keep_rejects) = (flag(query, "dry_run", false)?, flag(query, "keep_rejects", true)?);
         let origin = Origin::of(headers)?;
         let room = self.room.enter(&token.name);
-        Ok(Admitted { token, way, encoding, dry_run, origin, room })
+        Ok(Admitted { token, way, encoding, dry_run, keep_rejects, origin, room })
     }
 
     fn judge(&self, form: Form, token: &Token, body: &Bytes, judged: &mut Judged) -> Result<(), Problem> {
@@ -155,7 +160,7 @@ impl Gateway {
         body: &[u8],
         judged: &mut Judged,
     ) -> Result<(), Problem> {
-        let refusals = Refusals { time: now, token, seal: &self.deps.seal, feed: None };
+        let refusals = Refusals { time: now, token, seal: &self.deps.seal, feed: None, polled: None };
         let items = match form.split(body) {
             Ok(items) => items,
             Err(why) => {
@@ -214,7 +219,8 @@ impl Gateway {
     /// Appends events and rejects in one go; returns when all are durable.
     pub(crate) async fn make_durable(&self, judged: &mut Judged) -> Result<(), Problem> {
         let mut records = std::mem::take(&mut judged.records);
-        let rejects = judged.rejects.iter_mut().map(|reject| {
+        let kept = if judged.are_rejects_told_only { &mut [] } else { judged.rejects.as_mut_slice() };
+        let rejects = kept.iter_mut().map(|reject| {
             let record = reject.record();
             reject.sealed = String::new(); // (large, and in the record now)
             record
@@ -250,7 +256,7 @@ impl Gateway {
         for (stream, count) in &judged.accepted {
             metrics.gateway.accepted.with_label_values(&[stream.as_str()]).inc_by(*count);
         }
-        for reject in &judged.rejects {
+        for reject in judged.rejects.iter().filter(|_| !judged.are_rejects_told_only) {
             metrics.gateway.rejected.with_label_values(&[reject.code.as_str()]).inc();
             metrics.count(reject.stream.map_or("unknown", |stream| stream.as_str()), Outcome::Rejected, 1);
         }
@@ -371,13 +377,15 @@ fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
-/// Whether the events are only to be judged. A word that isn't understood is refused: what was meant as a trial would be stored.
-fn dry_run(query: Option<&str>) -> Result<bool, Problem> {
-    let mut asked =
-        query.unwrap_or_default().split('&').filter(|pair| *pair == "dry_run" || pair.starts_with("dry_run="));
+/// What a request asks for by `name=true` or `name=false`. A word that isn't understood is refused: what was meant as a trial would
+/// be stored.
+fn flag(query: Option<&str>, name: &str, usual: bool) -> Result<bool, Problem> {
+    let pairs = query.unwrap_or_default().split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "true")));
+    let mut asked = pairs.filter(|(asked, _)| *asked == name);
     match (asked.next(), asked.next()) {
-        (None, _) | (Some("dry_run=false"), None) => Ok(false),
-        (Some("dry_run" | "dry_run=true"), None) => Ok(true),
-        _ => Err(Problem::bad_request("dry_run is true or false")),
+        (None, _) => Ok(usual),
+        (Some((_, "true")), None) => Ok(true),
+        (Some((_, "false")), None) => Ok(false),
+        _ => Err(Problem::bad_request(format!("{name} is true or false"))),
     }
 }

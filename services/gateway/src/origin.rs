@@ -4,16 +4,18 @@
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::percent_decode_str;
-use yiping_event::personal;
-use yiping_feed::{FILE_HEADER, ROWS_HEADER};
+use yiping_event::{TimeMs, personal};
+use yiping_feed::{FILE_HEADER, POLLED_HEADER, ROWS_HEADER};
 
 use crate::problem::Problem;
 use crate::rejects::RejectRecord;
 
 const FILE: HeaderName = HeaderName::from_static(FILE_HEADER);
 const ROWS: HeaderName = HeaderName::from_static(ROWS_HEADER);
+
+const POLLED: HeaderName = HeaderName::from_static(POLLED_HEADER);
 
 /// Longer names are cut.
 const MOST_CHARS: usize = 200;
@@ -66,6 +68,16 @@ impl Origin {
             reject.row = self.row(reject.index);
         }
     }
+}
+
+/// When the source was asked for a request's rows.
+///
+/// # Errors
+/// The header is no time.
+pub fn polled(headers: &HeaderMap) -> Result<Option<TimeMs>, Problem> {
+    let time = |value: &HeaderValue| value.to_str().ok().and_then(|text| TimeMs::parse(text).ok());
+    let wrong = || Problem::bad_request(format!("{POLLED} is a time: 2026-01-01T08:00:00+08:00"));
+    headers.get(&POLLED).map(|value| time(value).ok_or_else(wrong)).transpose()
 }
 
 fn ranges(text: &str) -> Option<Vec<RangeInclusive<u64>>> {

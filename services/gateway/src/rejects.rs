@@ -103,6 +103,9 @@ pub struct RejectRecord {
     /// The file that it stood in, where it was pulled from one; nobody is named in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
+    /// When the source was asked for the row, where it was: the map's `$polled`.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "yiping_event::time::rfc3339::option")]
+    pub polled: Option<TimeMs>,
     #[serde(default)]
     pub part: Part,
     /// Ids of the row's other events, which were accepted.
@@ -124,6 +127,7 @@ pub(crate) struct Refusals<'a> {
     pub token: &'a Token,
     pub seal: &'a Seal,
     pub feed: Option<&'a Feed>,
+    pub polled: Option<TimeMs>,
 }
 
 impl Refusals<'_> {
@@ -151,6 +155,7 @@ impl Refusals<'_> {
             row: None,
             feed: self.feed.map(|feed| feed.name.clone()),
             file: None,
+            polled: self.polled,
             part: Part::Nothing,
             accepted: Vec::new(),
             sealed: String::new(),

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use yiping_event::{Code, TimeMs};
 
 use crate::body;
+use crate::feeds::Times;
 use crate::intake::{Admitted, Judged};
 use crate::problem::Problem;
 use crate::rejects::{Mark, Part, RejectId};
@@ -36,6 +37,8 @@ pub struct ReplayItem {
     /// When it was refused; the log time of what it becomes.
     #[serde(with = "yiping_event::time::rfc3339")]
     pub time: TimeMs,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "yiping_event::time::rfc3339::option")]
+    pub polled: Option<TimeMs>,
     #[serde(default)]
     pub accepted: Vec<String>,
     /// What was sent, base64.
@@ -52,6 +55,7 @@ impl ReplayItem {
             feed: reject.feed.clone(),
             part: reject.part,
             time: reject.time,
+            polled: reject.polled,
             accepted: reject.accepted.clone(),
             bytes: BASE64.encode(bytes),
         }
@@ -139,9 +143,13 @@ impl Gateway {
             (Part::Event, None) => self.judge_at(received, Form::One, &token, &bytes, &mut one)?,
             (Part::Array, None) => self.judge_at(received, Form::Array, &token, &bytes, &mut one)?,
             (Part::Lines, None) => self.judge_at(received, Form::Lines, &token, &bytes, &mut one)?,
-            (Part::Row, Some(door)) => one = self.judge_row_again(received, door, &token, &bytes, &item.accepted),
+            (Part::Row, Some(door)) => {
+                let times = Times { received, polled: item.polled };
+                one = self.judge_row_again(times, door, &token, &bytes, &item.accepted);
+            }
             (Part::Text | Part::Body, Some(door)) => {
-                self.judge_payload_again(received, door, &token, item.part, &bytes, &mut one)?;
+                let times = Times { received, polled: item.polled };
+                self.judge_payload_again(times, door, &token, item.part, &bytes, &mut one)?;
             }
             _ => return refuse(Code::BadJson, "nothing is kept of it that could be sent again"),
         }

@@ -1,7 +1,6 @@
 //! The gateway's HTTP door, as the puller sees it.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use yiping_feed::{Origin, Poster, Refusal, Verdict};
@@ -10,10 +9,11 @@ use crate::failure::{Failure, Reason};
 
 #[async_trait]
 pub trait Door: Send {
-    /// Offers events, one a line. An answer means that each of them is durable, or kept as a reject.
+    /// Offers events, one a line. An answer means that each of them is durable, or refused: what is refused is not kept,
+    /// for its row is to be offered next.
     async fn events(&mut self, lines: &str, origin: &Origin<'_>) -> Result<Verdict, Failure>;
 
-    /// Offers rows that the feed's map can't read, one a line, so that they are kept as rejects.
+    /// Offers rows of which the map makes no event, or one that is refused, one a line, so that they are kept as rejects.
     async fn rows(&mut self, lines: &str, origin: &Origin<'_>) -> Result<Verdict, Failure>;
 }
 
@@ -46,7 +46,7 @@ impl Gateway {
         let made = match self.posters.take() {
             Some(made) => made,
             None => {
-                let events = Poster::new(&self.url, &self.token, false, Duration::ZERO);
+                let events = Poster::of_rows_events(&self.url, &self.token);
                 let rows = Poster::of_rows(&self.url, &self.feed, &self.token);
                 let both = events.and_then(|events| Ok((events, rows?)));
                 both.map_err(|error| wrong(format!("{error:#}")))?
@@ -81,7 +81,7 @@ impl Door for Gateway {
             Err(Refusal::Never { status: 404, .. }) => {
                 let name = &self.feed;
                 let why = format!(
-                    "the gateway at {url} has no [feeds.{name}]: it needs the same feeds in its settings to keep rows that the map can't read"
+                    "the gateway at {url} has no [feeds.{name}]: it needs the same feeds in its settings to keep rows that are refused"
                 );
                 Err(Failure::new(Reason::GatewayRefused, why))
             }

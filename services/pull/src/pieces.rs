@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
 use tokio::sync::mpsc;
 use yiping_event::TimeMs;
 use yiping_feed::{Feed, Format, Mapped, ReadOptions, Row, RowError, rows_of};
@@ -12,7 +13,7 @@ use crate::source::Payload;
 
 /// A piece is sent in one request: a thousand events, or a mebibyte.
 const MOST_EVENTS: usize = 1_000;
-const MOST_BYTES: usize = 1 << 20;
+pub const MOST_BYTES: usize = 1 << 20;
 
 /// An event, or a row that is none, as it is sent.
 pub struct Line {
@@ -20,6 +21,8 @@ pub struct Line {
     pub json: String,
     /// The row that it is of, where a person could look for it.
     pub row: Option<u64>,
+    /// Of an event: its row as it was read, which is kept as the reject should the event be refused.
+    pub read: Option<Arc<Value>>,
 }
 
 #[derive(Default)]
@@ -38,17 +41,17 @@ impl Piece {
         self.events.len() + self.failed.len() >= MOST_EVENTS || self.bytes >= MOST_BYTES
     }
 
-    fn event(&mut self, row: Option<u64>, mapped: Mapped) {
+    fn event(&mut self, row: Option<u64>, read: &Arc<Value>, mapped: Mapped) {
         self.changeovers += u64::from(mapped.changeover);
-        let text = |member: &str| mapped.event.get(member).and_then(serde_json::Value::as_str).unwrap_or_default();
+        let text = |member: &str| mapped.event.get(member).and_then(Value::as_str).unwrap_or_default();
         let key = key([text("source"), text("id")]);
-        let json = serde_json::Value::Object(mapped.event).to_string();
-        self.push(Line { key, json, row }, true);
+        let json = Value::Object(mapped.event).to_string();
+        self.push(Line { key, json, row, read: Some(Arc::clone(read)) }, true);
     }
 
     fn failed(&mut self, row: Option<u64>, json: String) {
-        let key = key(["", &json]);
-        self.push(Line { key, json, row }, false);
+        let (key, json) = (key(["", &json]), sendable(json));
+        self.push(Line { key, json, row, read: None }, false);
     }
 
     fn push(&mut self, line: Line, is_event: bool) {
@@ -56,6 +59,13 @@ impl Piece {
         let lines = if is_event { &mut self.events } else { &mut self.failed };
         lines.push(line);
     }
+}
+
+/// A row's JSON as the gateway takes it: of one that is very long its beginning, as a text. (It keeps no more anyway.)
+pub fn sendable(json: String) -> String {
+    const MOST: usize = 4 << 20;
+    const BEGINNING: usize = 64 << 10;
+    if json.len() <= MOST { json } else { Value::from(&json[..json.floor_char_boundary(BEGINNING)]).to_string() }
 }
 
 /// Hands on a payload piece by piece, until nobody listens any more. Blocks.
@@ -89,24 +99,24 @@ pub fn cut(
         piece.rows += 1;
         match row {
             Ok(Row { number, value }) => {
-                let kept = value.clone();
+                let read = Arc::new(value.clone());
                 match feed.events_at(value, Some(polled)) {
                     Ok(events) => {
                         for mapped in events {
-                            piece.event(place(number), mapped);
+                            piece.event(place(number), &read, mapped);
                             if piece.is_full() && pieces.blocking_send(std::mem::take(&mut piece)).is_err() {
                                 return Ok(());
                             }
                         }
                     }
-                    Err(_) => piece.failed(place(number), kept.to_string()),
+                    Err(_) => piece.failed(place(number), read.to_string()),
                 }
             }
             // (a row that is no text any more is told by its number)
             Err(RowError { number, message, raw }) => {
                 let row = match raw {
                     // with its header, and over several lines: as one JSON text, which the gateway knows for what it is
-                    Some(text) if read.format == Format::Csv => serde_json::Value::from(text).to_string(),
+                    Some(text) if read.format == Format::Csv => Value::from(text).to_string(),
                     Some(line) => line,
                     None => serde_json::json!({ "unreadable_row": number, "why": message }).to_string(),
                 };
@@ -125,6 +135,13 @@ pub fn cut(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_row_that_is_longer_than_a_request_its_beginning_is_sent() {
+        assert_eq!(sendable("{}".into()), "{}");
+        let long = sendable(format!("[\"{}\"]", "车".repeat(2 << 20)));
+        assert!(long.starts_with(r#""[\"车"#) && long.len() < 70_000 && serde_json::from_str::<String>(&long).is_ok());
+    }
 
     #[test]
     fn a_row_of_a_table_that_cant_be_read_keeps_its_text_over_its_lines_and_its_number() {

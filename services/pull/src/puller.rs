@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -18,7 +18,7 @@ use crate::door::Door;
 use crate::failure::{Failure, Reason};
 use crate::metrics::PullMetrics;
 use crate::pace::Pace;
-use crate::pieces::{Line, Piece, cut};
+use crate::pieces::{Line, MOST_BYTES, Piece, cut, sendable};
 use crate::seen::Seen;
 use crate::source::{Fetched, Payload, Source};
 
@@ -41,11 +41,31 @@ pub struct Puller {
     pub chance: fn() -> f64,
 }
 
-/// What is sent: events, or rows that became none.
+/// What is sent: events, or rows that became none or one that was refused.
 #[derive(Clone, Copy)]
 enum What {
     Events,
-    FailedRows,
+    Rows,
+}
+
+/// Where a payload is from: its file, if it is one, and when it was asked for.
+struct Of {
+    file: Option<String>,
+    polled: TimeMs,
+}
+
+/// The rows that events are of, each once, in their order. Neighbours of one row share it.
+fn rows_of(events: &[&Line]) -> Vec<Line> {
+    let mut rows: Vec<(&Line, &Arc<Value>)> =
+        events.iter().filter_map(|event| Some((*event, event.read.as_ref()?))).collect();
+    rows.dedup_by(|(_, later), (_, earlier)| Arc::ptr_eq(earlier, later));
+    let line = |(event, read): (&Line, &Arc<Value>)| Line {
+        key: event.key,
+        json: sendable(read.to_string()),
+        row: event.row,
+        read: None,
+    };
+    rows.into_iter().map(line).collect()
 }
 
 /// What became of a payload.
@@ -130,22 +150,21 @@ impl Puller {
     /// # Errors
     /// The payload can't be taken apart.
     async fn deliver(&mut self, payload: Payload, polled: TimeMs) -> anyhow::Result<Told> {
-        let file = payload.file_name();
+        let of = Of { file: payload.file_name(), polled };
         let (sender, mut pieces) = mpsc::channel(1);
         let (feed, read) = (Arc::clone(&self.feed), self.read.clone());
         let cutting = tokio::task::spawn_blocking(move || cut(&feed, &read, payload, polled, &sender));
         let mut told = Told::default();
         while let Some(piece) = pieces.recv().await {
-            self.send(piece, file.as_deref(), &mut told).await;
+            self.send(piece, &of, &mut told).await;
         }
         cutting.await??;
         Ok(told)
     }
 
-    /// `file`: the name of the one that the piece is of.
-    async fn send(&mut self, piece: Piece, file: Option<&str>, told: &mut Told) {
+    async fn send(&mut self, piece: Piece, of: &Of, told: &mut Told) {
         let Piece { events, failed, rows, changeovers, .. } = piece;
-        let name = self.feed.name.clone();
+        let (name, file) = (self.feed.name.clone(), of.file.as_deref());
         self.metrics.rows.with_label_values(&[&name]).inc_by(rows);
         if changeovers > 0 {
             self.metrics.changeovers.with_label_values(&[&name]).inc_by(changeovers);
@@ -156,12 +175,13 @@ impl Puller {
         told.rows += rows;
         told.good += all - new.len();
         if !new.is_empty() {
-            let verdict = self.insist(What::Events, file, &new).await;
+            let verdict = self.insist(What::Events, of, &new).await;
             for reject in &verdict.rejected {
                 self.metrics.rejected.with_label_values(&[name.as_str(), &reject.code]).inc();
             }
+            let refused: Vec<&Line> = verdict.rejected.iter().filter_map(|reject| new.get(reject.index)).collect();
             if let Some(first) = verdict.rejected.first() {
-                let (rejected, row) = (verdict.rejected.len(), new.get(first.index).and_then(|line| line.row));
+                let (rejected, row) = (verdict.rejected.len(), refused.first().and_then(|line| line.row));
                 tracing::warn!(
                     feed = name,
                     file,
@@ -173,22 +193,27 @@ impl Puller {
                     "events rejected"
                 );
             }
+            self.keep(of, &rows_of(&refused)).await;
             self.count("rejected", verdict.rejected.len());
             let accepted = new.len().saturating_sub(verdict.rejected.len());
             self.count("accepted", accepted);
             told.good += accepted;
             told.bad += verdict.rejected.len();
-            new.iter().for_each(|line| self.seen.note(line.key));
+            let is_refused = |index| verdict.rejected.iter().any(|reject| reject.index == index);
+            let known = new.iter().enumerate().filter(|(index, _)| file.is_none() || !is_refused(*index));
+            known.for_each(|(_, line)| self.seen.note(line.key));
         }
         told.bad += failed.len();
         let failed = self.unseen(failed);
         if !failed.is_empty() {
-            let verdict = self.insist(What::FailedRows, file, &failed).await;
-            let first = verdict.rejected.first().map(|reject| reject.message.clone()).unwrap_or_default();
+            let first = self.keep(of, &failed).await.unwrap_or_default();
             let (rows, row) = (failed.len(), failed.first().and_then(|line| line.row));
             tracing::warn!(feed = name, file, rows, row, first, "rows that the map can't read");
             self.metrics.rejected.with_label_values(&[name.as_str(), "bad_feed"]).inc_by(failed.len() as u64);
-            failed.iter().for_each(|line| self.seen.note(line.key));
+            // (a file is taken once: the same row in another one is a fault of that one)
+            if file.is_none() {
+                failed.iter().for_each(|line| self.seen.note(line.key));
+            }
         }
     }
 
@@ -196,17 +221,38 @@ impl Puller {
         lines.into_iter().filter(|line| !self.seen.has(&line.key)).collect()
     }
 
+    /// Has rows kept as rejects, a mebibyte at a time; why the first one is refused.
+    async fn keep(&mut self, of: &Of, rows: &[Line]) -> Option<String> {
+        let (mut rest, mut first) = (rows, None);
+        while !rest.is_empty() {
+            let mut bytes = 0;
+            let fits = rest.iter().take_while(|row| {
+                bytes += row.json.len();
+                bytes <= MOST_BYTES
+            });
+            let (now, later) = rest.split_at(fits.count().max(1));
+            let verdict = self.insist(What::Rows, of, now).await;
+            first = first.or_else(|| verdict.rejected.into_iter().next().map(|reject| reject.message));
+            rest = later;
+        }
+        first
+    }
+
     /// Offers lines until they are taken.
-    async fn insist(&mut self, what: What, file: Option<&str>, lines: &[Line]) -> Verdict {
+    async fn insist(&mut self, what: What, of: &Of, lines: &[Line]) -> Verdict {
         let rows = lines.iter().filter_map(|line| line.row).collect();
-        let origin = Origin { file, rows };
+        let polled = match what {
+            What::Events => None,
+            What::Rows => Some(of.polled),
+        };
+        let origin = Origin { file: of.file.as_deref(), rows, polled };
         let body = lines.iter().fold(String::new(), |body, line| body + &line.json + "\n");
         // (the gateway is near, and many wait for it)
         let mut pace = Pace::new(Duration::from_secs(1));
         loop {
             let answer = match what {
                 What::Events => self.door.events(&body, &origin).await,
-                What::FailedRows => self.door.rows(&body, &origin).await,
+                What::Rows => self.door.rows(&body, &origin).await,
             };
             match answer {
                 Ok(verdict) => {
@@ -233,8 +279,8 @@ impl Puller {
             "specversion": "1.0", "id": format!("pull-{name:.32}-{}", polled.0), "source": source,
             "type": "city.source.heartbeat", "time": polled.to_string(), "data": data,
         });
-        let line = Line { key: Default::default(), json: beat.to_string(), row: None };
-        let verdict = self.insist(What::Events, None, &[line]).await;
+        let line = Line { key: Default::default(), json: beat.to_string(), row: None, read: None };
+        let verdict = self.insist(What::Events, &Of { file: None, polled }, &[line]).await;
         if let Some(reject) = verdict.rejected.first() {
             let name = &self.feed.name;
             tracing::warn!(feed = name, code = reject.code, reject.message, "the heartbeat was rejected");

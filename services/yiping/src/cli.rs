@@ -244,6 +244,10 @@ pub struct ReplayArgs {
     /// Data seconds a second, or max
     #[arg(long, default_value = "max")]
     pub speed: yiping_feed::Speed,
+    /// How far the stream's time goes on after the newest event: 24h makes every window of the data final; none where live
+    /// events follow, which would be late until then [default: 24h]
+    #[arg(long, value_parser = settle)]
+    pub settle: Option<Settle>,
     /// The gateway's address; from the data folder's endpoints.json when absent
     #[arg(long)]
     pub to: Option<String>,
@@ -255,6 +259,13 @@ pub struct ReplayArgs {
     pub data_dir: PathBuf,
     #[arg(required = true)]
     pub files: Vec<PathBuf>,
+}
+
+/// What a replay tells of the time after its data.
+#[derive(Debug, Clone, Copy)]
+pub enum Settle {
+    Nothing,
+    Ms(i64),
 }
 
 #[derive(Debug, Args)]
@@ -428,6 +439,13 @@ fn duration(text: &str) -> Result<i64, String> {
     };
     let count: i64 = text[..text.len() - unit.len_utf8()].parse().map_err(|_| wrong())?;
     count.checked_mul(factor).filter(|ms| *ms > 0).ok_or_else(wrong)
+}
+
+fn settle(text: &str) -> Result<Settle, String> {
+    match text {
+        "none" => Ok(Settle::Nothing),
+        _ => duration(text).map(Settle::Ms).map_err(|error| format!("{error}, or none")),
+    }
 }
 
 /// `lot-full`, `lot-full@10m`, `lot-full@0s+45m`.

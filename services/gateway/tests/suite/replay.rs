@@ -134,6 +134,46 @@ async fn of_a_row_of_several_events_only_those_come_in_that_did_not_before() {
 }
 
 #[tokio::test]
+async fn a_pulled_row_comes_in_with_the_time_at_which_it_was_asked_for() {
+    const BLIND: &str = r#"{type: "city.parking.snapshot", time: ($polled | to_rfc3339("UTC")), data: {lot_id: .lot, capacity: .capacity, occupied: "x"}}"#;
+    let now = TimeMs::parse(NOW).unwrap();
+    let gateway = Fixture::with_deps(limits(), Arc::new(move || now), None, feeds(BLIND), None).await;
+    let token = gateway.token("parking", &[Stream::Parking]);
+    let url = format!("{}/v1/feeds/lots", gateway.base);
+    let send = |polled: &'static str| {
+        let request = gateway.client.post(&url).bearer_auth(&token).header("content-type", "application/x-ndjson");
+        request.header("yiping-polled", polled).body(r#"{"lot":"P1","capacity":9}"#).send()
+    };
+    assert_eq!(answer(send("noon").await.unwrap()).await.0, 400);
+    let (status, told) = answer(send("2026-11-20T09:58:30Z").await.unwrap()).await;
+    assert_eq!((status, &told["rejected"][0]["code"]), (422, &json!("bad_data")), "{told}");
+    let mended = mended(&gateway, &BLIND.replace(r#""x""#, "3")).await;
+    let (_, told) = replay(&mended, &gateway.secret).await;
+    assert_eq!(told["replayed"][0]["accepted"], 1, "{told}");
+    assert_eq!(mended.only("city.parking").await["time"], "2026-11-20T09:58:30.000Z");
+}
+
+#[tokio::test]
+async fn who_has_the_row_of_an_event_may_have_its_refusal_told_and_not_kept() {
+    let gateway = Fixture::start().await;
+    let token = gateway.token("parking", &[Stream::Bus]);
+    let mut bad = position("b");
+    bad["data"] = json!({});
+    let body = || format!("{}\n{bad}\n", position("a")).into_bytes();
+    let send = |query: &'static str| {
+        let url = format!("{}/v1/events{query}", gateway.base);
+        gateway.client.post(url).bearer_auth(&token).header("content-type", LINES).body(body()).send()
+    };
+    let (status, told) = answer(send("?keep_rejects=false").await.unwrap()).await;
+    assert_eq!((status, &told["accepted"], &told["rejected"][0]["id"]), (202, &json!(1), &json!("b")), "{told}");
+    assert!(kept(&gateway).await.is_empty() && gateway.records("city.bus").await.len() == 1);
+    assert_eq!(answer(send("?keep_rejects=no").await.unwrap()).await.0, 400);
+    // unless it says so, it is kept
+    assert_eq!(answer(send("").await.unwrap()).await.0, 202);
+    assert_eq!(kept(&gateway).await.len(), 1);
+}
+
+#[tokio::test]
 async fn an_event_is_judged_again_as_the_token_that_sent_it() {
     let gateway = Fixture::start().await;
     let token = gateway.token_for("bus", &[Stream::Bus], &["/bus/*"], &[]);

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use yiping_event::Stream;
-use yiping_feed::{Feed, Format, Mapping, Origin, ReadOptions, Verdict};
+use yiping_feed::{Feed, Format, Mapping, Origin, ReadOptions, Rejected, Verdict};
 use yiping_pull::PullMetrics;
 use yiping_pull::door::Door;
 use yiping_pull::failure::{Failure, Reason};
@@ -72,17 +72,33 @@ impl Door for Gateway {
             return Err(failure);
         }
         self.told.tell(if is_beat { "beat".to_owned() } else { format!("events {}", events.len()) });
-        let accepted = events.len() as u64;
+        let rejected: Vec<Rejected> = events
+            .iter()
+            .enumerate()
+            .filter(|(_, event)| event["data"]["occupied"] == REFUSED)
+            .map(|(index, _)| Rejected {
+                index,
+                code: "bad_data".into(),
+                pointer: String::new(),
+                message: String::new(),
+            })
+            .collect();
+        let accepted = (events.len() - rejected.len()) as u64;
         self.events.lock().unwrap().extend(events);
-        Ok(Verdict { accepted, rejected: Vec::new() })
+        Ok(Verdict { accepted, rejected })
     }
 
     async fn rows(&mut self, lines: &str, origin: &Origin<'_>) -> Result<Verdict, Failure> {
-        let Origin { file, rows } = origin;
+        let Origin { file, rows, polled } = origin;
+        assert_eq!(polled.map(|polled| polled.0), Some(POLLED));
         self.told.tell(format!("rows {rows:?} of {}: {}", file.unwrap_or("nothing"), lines.trim()));
         Ok(Verdict::default())
     }
 }
+
+/// So many cars make the gateway refuse the event.
+const REFUSED: u32 = 9_999;
+const POLLED: i64 = 1_767_225_600_000;
 
 const MAP: &str = r#"{type: "city.parking.snapshot", time: .at, data: {lot_id: .lot, capacity: 10, occupied: .n}}"#;
 
@@ -111,7 +127,7 @@ fn begin(answers: Vec<Result<Fetched, Failure>>, failures: Vec<Failure>) -> Life
         metrics: metrics.clone(),
         health: yiping_runtime::Health::default().part("pull"),
         seen: Seen::default(),
-        clock: || 1_767_225_600_000,
+        clock: || POLLED,
         chance: || 0.0,
     };
     let cancel = CancellationToken::new();
@@ -237,6 +253,50 @@ async fn a_row_that_the_map_cant_read_goes_to_the_rejects_once_and_the_others_ar
     assert_eq!(rows, [&(0, format!("rows [2, 3] of nothing: {bad}\n{{broken"))]);
     assert_eq!((life.events("accepted"), life.metrics.rejected.with_label_values(&["lots", "bad_feed"]).get()), (1, 2));
     assert_eq!(life.metrics.rows.with_label_values(&["lots"]).get(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_an_event_that_is_refused_the_row_goes_to_the_rejects_once() {
+    let (good, bad) = (row("A", 1), row("B", REFUSED));
+    let life = begin(vec![payload(&[&good, &bad]), payload(&[&good, &bad])], vec![]);
+    let story = life.at(15).await;
+    let sent: Vec<_> =
+        story.iter().map(|(_, what)| what.as_str()).filter(|what| what.starts_with(['e', 'r'])).collect();
+    let kept: Value = serde_json::from_str(sent[1].split_once(": ").unwrap().1).unwrap();
+    assert_eq!((sent.len(), sent[0], kept), (2, "events 2", serde_json::from_str::<Value>(&bad).unwrap()));
+    assert!(sent[1].starts_with("rows [2] of nothing"), "{sent:?}");
+    assert_eq!((life.events("accepted"), life.events("rejected"), life.events("repeated")), (1, 1, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fault_that_an_earlier_file_had_too_is_a_reject_of_each_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = |name: &str| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, format!("{}\n{}\n{{}}\n", row("A", 1), row("B", REFUSED))).unwrap();
+        Ok(Fetched::Something { payload: Payload::File(path), more: true })
+    };
+    let life = begin(vec![file("1"), file("2")], vec![]);
+    let story = life.at(15).await;
+    let of = |rows: &str| story.iter().filter(|(_, what)| what.starts_with(rows)).count();
+    assert_eq!(
+        [of("rows [2] of 1"), of("rows [3] of 1"), of("rows [2] of 2"), of("rows [3] of 2")],
+        [1; 4],
+        "{story:?}"
+    );
+    assert_eq!(life.events("repeated"), 1, "what was accepted isn't sent again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn rows_that_are_refused_go_in_requests_that_a_gateway_takes() {
+    let long = |lot: &str| {
+        json!({"lot": lot, "n": REFUSED, "at": "2026-01-01T08:00:00+08:00", "x": "x".repeat(700 << 10)}).to_string()
+    };
+    let life = begin(vec![payload(&[&long("A"), &long("B"), &long("C")])], vec![]);
+    let story = life.at(5).await;
+    let lengths: Vec<_> =
+        story.iter().filter(|(_, what)| what.starts_with("rows")).map(|(_, what)| what.len() >> 20).collect();
+    assert_eq!(lengths, [0; 3]);
 }
 
 #[tokio::test(start_paused = true)]

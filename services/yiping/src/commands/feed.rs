@@ -5,11 +5,11 @@ use std::path::Path;
 
 use anyhow::Context;
 use yiping_event::TimeMs;
-use yiping_feed::{Encoding, Fault, Feed, Format, Input, Mapping, Means, ReadOptions, ReplayOptions, map_file};
+use yiping_feed::{Encoding, Fault, Feed, Format, Input, Mapping, Means, ReadOptions, ReplayOptions, Tally, map_file};
 use yiping_runtime::{Config, Endpoints, clock::unix_ms};
 
 use super::output;
-use crate::cli::{FeedArgs, FeedTestArgs, ReplayArgs};
+use crate::cli::{FeedArgs, FeedTestArgs, ReplayArgs, Settle};
 
 pub async fn replay(args: ReplayArgs) -> anyhow::Result<()> {
     let (feed, read) = feed(args.feed)?;
@@ -27,9 +27,14 @@ pub async fn replay(args: ReplayArgs) -> anyhow::Result<()> {
         None => running()?.token.context("there is no token: say --token (yiping token new makes one)")?,
     };
     let order = read.format.usual_order();
-    let input = Input { files: args.files, read, feed, stream: Some(args.stream), order, polled: None };
-    let summary =
-        yiping_feed::replay(ReplayOptions { speed: args.speed, ..ReplayOptions::new(input, &to, &token) }).await?;
+    let input = Input { files: args.files, read, feed, stream: Some(args.stream), order, polled: None, decode: false };
+    let usual = ReplayOptions::new(input, &to, &token);
+    let settle_ms = match args.settle {
+        None => usual.settle_ms,
+        Some(Settle::Nothing) => None,
+        Some(Settle::Ms(ms)) => Some(ms),
+    };
+    let summary = yiping_feed::replay(ReplayOptions { speed: args.speed, settle_ms, ..usual }).await?;
     eprintln!("{summary}");
     Ok(())
 }
@@ -51,7 +56,10 @@ pub fn feed_test(args: FeedTestArgs) -> anyhow::Result<()> {
         Ok(())
     })?;
     if let Some(tally) = tally {
-        eprintln!("rows {}, failed {}, without an event {}", tally.rows, tally.failed_rows, tally.empty_rows);
+        let Tally { rows, failed_rows, empty_rows, invalid, .. } = tally;
+        eprintln!(
+            "rows {rows}, failed {failed_rows}, without an event {empty_rows}; events that are not valid {invalid}"
+        );
         for (kind, count) in &tally.events {
             eprintln!("  {kind}: {count}");
         }
