@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Alertmanager 的 webhook → 企业微信、钉钉群机器人。
 
-    robot.py --config /etc/yiping/robots.json [--listen 127.0.0.1:9094]
+    robot.py --config /etc/yiping/robots/robots.json [--listen 127.0.0.1:9094]
 
 robots.json：每个 Alertmanager 收件人（alertmanager.yml 的 receivers）一个机器人；url_file 里是机器人地址（秘密，权限 0600）：
 

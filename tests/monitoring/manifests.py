@@ -1,5 +1,5 @@
 """deploy/k8s and deploy/compose.yaml without a cluster or Docker: schemas of Kubernetes (PyPI kubernetes-validate ships them), what
-kustomization names is there and nothing else, selectors meet, and what is promised of every container holds. In --full only: needs PyPI.
+kustomization names is there and nothing else, no key is there twice, selectors meet, and what is promised of every container holds. In --full only: needs PyPI.
 """
 
 import glob
@@ -8,6 +8,16 @@ import sys
 
 import kubernetes_validate
 import yaml
+
+
+class Once(yaml.SafeLoader):
+    """Refuses a key that is there twice, as kustomize does."""
+
+    def construct_mapping(self, node, deep=False):
+        keys = [self.construct_object(key, deep) for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+        assert len(keys) == len(set(keys)), f"a key is there twice: {keys}"
+        return super().construct_mapping(node, deep)
+
 
 VERSION = "1.33"
 
@@ -21,11 +31,19 @@ def main():
     for path in sorted(glob.glob(f"{base}/*.yaml")):
         if path.endswith("kustomization.yaml"):
             continue
+        for item in yaml.load_all(open(path), Once):
+            kubernetes_validate.validate(item, VERSION, strict=True)
+            objects.append(item)
+    component = "deploy/k8s/components/pull"
+    for path in sorted(glob.glob(f"{component}/*.yaml")):
         for item in yaml.safe_load_all(open(path)):
+            if item["kind"] == "Component":
+                assert set(item["resources"]) == {os.path.basename(one) for one in glob.glob(f"{component}/*.yaml")} - {"kustomization.yaml"}
+                continue
             kubernetes_validate.validate(item, VERSION, strict=True)
             objects.append(item)
     pods = {item["metadata"]["name"]: item["spec"]["template"] for item in objects if item["kind"] == "Deployment"}
-    assert len(pods) == 7, list(pods)
+    assert len(pods) == 8, list(pods)
     for item in objects:
         spec = item.get("spec", {})
         if item["kind"] in ("Service", "PodDisruptionBudget"):
@@ -46,9 +64,11 @@ def main():
     else:
         sys.exit("the schemas refuse nothing")
 
-    compose = yaml.safe_load(open("deploy/compose.yaml"))
+    compose = yaml.load(open("deploy/compose.yaml"), Once)
     services = compose["services"]
-    for name in pods:
+    # (compose has no settings file, so no feeds to pull)
+    composed = set(pods) - {"pull"}
+    for name in composed:
         service = services[name]
         assert service["read_only"] and service["cap_drop"] == ["ALL"] and name in service["command"], name
     for name, service in services.items():
@@ -57,7 +77,7 @@ def main():
             source = volume.split(":")[0]
             assert source.startswith(("/", "$")) or source in compose["volumes"] or os.path.exists(os.path.join("deploy", source)), volume
     scraped = yaml.safe_load(open("deploy/prometheus/prometheus.compose.yml"))["scrape_configs"][0]["static_configs"][0]["targets"]
-    assert {target.split(":")[0] for target in scraped} == set(pods), scraped
+    assert {target.split(":")[0] for target in scraped} == composed, scraped
     print(f"manifests: {len(objects)} objects valid for Kubernetes {VERSION}; {len(services)} services of compose agree with them")
 
 

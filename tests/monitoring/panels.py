@@ -73,7 +73,7 @@ def check(panel, meta):
 
 def run(clickhouse, since, until, ask_all):
     """Every panel's question is one that ClickHouse understands, with the columns that the panel needs; `ask_all`: it is also answered.
-    How many, and which got no value: [(dashboard, title)]."""
+    How many, and which got no value: [(dashboard, title, sql)]."""
     asked, empty, known = 0, [], {}
     for dashboard in dashboards():
         chosen = variables(dashboard, clickhouse)
@@ -95,7 +95,7 @@ def run(clickhouse, since, until, ask_all):
                 at = {"timeseries": 2, "stat": 0}.get(panel["type"])
                 rows = [row for row in answer["data"] if at is None or row[at] is not None]
                 if not rows:
-                    empty.append((dashboard["uid"], panel["title"]))
+                    empty.append((dashboard["uid"], panel["title"], sql))
     assert asked > 100, asked
     return asked, empty
 

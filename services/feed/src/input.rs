@@ -315,7 +315,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lots.csv");
         std::fs::write(&path, "lot,at,n\nP1,2026-01-01T00:00:03Z,\n").unwrap();
-        let feed = Feed { map: Some(Mapping::compile(LOTS).unwrap()), ..Feed::default() };
+        let feed = Feed { source: "town/lots".into(), map: Some(Mapping::compile(LOTS).unwrap()), ..Feed::default() };
         let (mut out, mut faults) = (Vec::new(), Vec::new());
         let read = ReadOptions::new(Format::Csv);
         let tally = map_file(feed, read, &path, TimeMs(0), &mut out, &mut |fault| faults.push(fault)).unwrap();

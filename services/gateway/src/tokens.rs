@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write};
 use std::num::NonZeroU32;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
@@ -257,6 +257,12 @@ impl File {
             }
             let mut out = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
             out.write_all(text.as_bytes())?;
+            // whoever writes it, root maybe, the gateway reads it: the file stays whose it or its folder is
+            let folder = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let whose = fs::metadata(path).or_else(|_| fs::metadata(folder))?;
+            if whose.uid() != out.metadata()?.uid() {
+                fchown(&out, Some(whose.uid()), Some(whose.gid()))?;
+            }
             out.sync_all()?;
             fs::rename(&fresh, path)
         };

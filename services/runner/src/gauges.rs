@@ -39,7 +39,7 @@ impl Gauges {
         let stream = &*owned.origin.stream;
         let partition = owned.origin.partition.to_string();
         let labels = [stream, partition.as_str()];
-        if let Some(watermark) = owned.machine.watermark() {
+        if let Some(watermark) = owned.machine.watermark().filter(|_| owned.is_whole()) {
             metrics.watermark.with_label_values(&labels).set(watermark.0 as f64 / 1_000.0);
         }
         let lag = owned.head.saturating_sub(owned.next);

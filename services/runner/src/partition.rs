@@ -136,7 +136,7 @@ impl<D: Domain> Owned<D> {
         self.inbox.extend(records);
     }
 
-    /// Whether everything that came is applied, to its last row: a state to checkpoint.
+    /// Whether everything that was applied is made, to its last row: a state to checkpoint, and to speak of.
     pub fn is_whole(&self) -> bool {
         !self.machine.has_more()
     }
@@ -263,7 +263,8 @@ impl<D: Domain> Owned<D> {
         specs: &[MetricSpec],
         due: impl Fn(Span, Level) -> bool,
     ) -> (Vec<LatestMetricRow>, Vec<LatestMark>) {
-        let (Some(time), Some(watermark)) = (self.machine.time(), self.machine.watermark()) else {
+        let (Some(time), Some(watermark), true) = (self.machine.time(), self.machine.watermark(), self.is_whole())
+        else {
             return (Vec::new(), Vec::new());
         };
         let rows: Vec<MetricRow> = self
@@ -312,9 +313,11 @@ impl<D: Domain> Owned<D> {
         (latest, marks)
     }
 
-    pub fn status(&self) -> StatusRow {
+    /// How far the partition is. Nothing between two pieces of what one record brings: its watermark would promise rows that are yet to
+    /// be made.
+    pub fn status(&self) -> Option<StatusRow> {
         let counters = self.machine.counters();
-        StatusRow {
+        self.is_whole().then(|| StatusRow {
             stream: Arc::clone(&self.origin.stream),
             partition: self.origin.partition,
             generation: self.origin.generation,
@@ -328,7 +331,7 @@ impl<D: Domain> Owned<D> {
             late: counters.late,
             duplicates: counters.duplicates,
             quarantined: counters.quarantined,
-        }
+        })
     }
 
     /// Sources of which something new is known.
@@ -435,11 +438,16 @@ mod tests {
         let all = at_once.pending.metrics.len();
         assert!(all > 5 * ROWS_AT_ONCE, "{all} rows prove nothing");
 
+        let specs = Catalogue::builtin().unwrap().specs(Stream::Parking, None);
         let mut owned = owned();
         owned.take(records());
         let (mut made, mut largest) = (0, 0);
         while owned.next < 2 || !owned.is_whole() {
             owned.catch_up(MOST);
+            // until all of it is made, nothing says that the partition is that far
+            let told = owned.status().and_then(|status| status.watermark_ms);
+            assert_eq!(told.is_some_and(|watermark| watermark > time.0), owned.next == 2 && owned.is_whole());
+            assert!(owned.is_whole() || owned.latest(&specs, |_, _| true).1.is_empty());
             largest = largest.max(owned.pending.len());
             made += std::mem::take(&mut owned.pending).metrics.len();
         }

@@ -362,7 +362,7 @@ impl<D: Domain + Send + Sync + 'static> Service<D> {
             job.batch.latest.extend(latest);
             job.batch.marks.extend(marks);
             job.batch.sources.extend(owned.sources());
-            job.batch.status.push(owned.status());
+            job.batch.status.extend(owned.status());
             let changed = owned.next != owned.checkpoint_at && owned.is_whole();
             if changed && (all || owned.checkpointed.elapsed() >= self.config.checkpoint) {
                 match checkpoint::parts(&owned.machine) {

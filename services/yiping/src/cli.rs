@@ -164,7 +164,7 @@ impl PlannedIncident {
 #[derive(Debug, Args)]
 pub struct ConfigArgs {
     /// The TOML file; every key also as YIPING_SECTION__KEY
-    #[arg(long)]
+    #[arg(long, env = "YIPING_CONFIG")]
     pub config: Option<PathBuf>,
 }
 

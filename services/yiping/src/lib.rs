@@ -53,6 +53,10 @@ pub fn main() -> ExitCode {
                 return ExitCode::from(BAD_CONFIGURATION);
             }
             eprintln!("yiping: {error:#}");
+            // (the city's folder is configuration, too)
+            if error.chain().any(|cause| cause.is::<yiping_city::CityError>()) {
+                return ExitCode::from(BAD_CONFIGURATION);
+            }
             ExitCode::FAILURE
         }
     }

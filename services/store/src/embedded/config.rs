@@ -151,7 +151,9 @@ fn users(writer: &Credentials, reader: &Credentials) -> String {
       <profile>reader</profile>
       <quota>default</quota>
       <grants>
-{reads}      </grants>
+{reads}        <query>GRANT SELECT ON system.parts</query>
+        <query>GRANT SELECT ON system.disks</query>
+      </grants>
     </{reader}>
   </users>
 </clickhouse>
