@@ -16,18 +16,22 @@ import story
 
 # how many events a figure needs
 MIN_N = {one["id"]: one.get("min_n", 1) for one in tomllib.loads(Path("schemas/metrics.toml").read_text(encoding="utf-8"))["metric"]}
+# figures that say nothing where nothing of the kind is going on at this hour: no lot is filling
+MAY_BE_UNSAID = {"parking.minutes_to_full"}
 # panels that may have nothing to show on a good day
 MAY_BE_EMPTY = {"待补算的过晚事件"}
 
 
 def too_few(clickhouse, sql):
-    """Of a panel about one metric that shows no value: that it has rows, and each of them fewer events than the catalogue asks for.
+    """Why a panel about one metric rightly shows no value: it has rows, and each of them fewer events than the catalogue asks for.
     (Where no category, agency or lot has had an event, none has a row, and no window without one: then the whole city's tells.)"""
     about = [re.search(rf"{name} = '([^']+)'", sql) for name in ("metric", "level", "span")]
     if not all(about):
         return None
     metric, level, span = (found[1] for found in about)
     table = "metrics_latest" if "metrics_latest" in sql else "metrics"
+    if metric in MAY_BE_UNSAID and table == "metrics_latest":
+        return "nothing of the kind at this hour"
     which = f"metric = '{metric}' AND span = '{span}'"
     for place, asked in [(table, level), (table, "city"), ("metrics_latest", "city")]:
         rows, most = clickhouse.ask(f"SELECT count(), max(n) FROM city.{place} WHERE {which} AND level = '{asked}'")["data"][0]
