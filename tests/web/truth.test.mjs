@@ -18,7 +18,10 @@ const { WALL_URL, GATEWAY_URL, TOKEN, DATA_DIR, YIPING } = process.env;
 const skip = WALL_URL && GATEWAY_URL && TOKEN && DATA_DIR && YIPING ? false : 'needs a running system';
 const HOUR = 3_600_000;
 
-/** Calls by id: when they were offered, and whether somebody answered. Each event counts once by source and id. */
+/**
+ * Calls by id: when they were offered, and whether somebody answered. Each event counts once by source and id. An offer may be hours late, while
+ * the answer or hang-up, which tells how long the caller waited, is there: then that says when it was.
+ */
 async function calls(stream, folder) {
   const file = join(folder, `${stream}.ndjson`);
   await promisify(execFile)(YIPING, ['log', 'export', '--stream', stream, '--log-url', `embedded:${join(DATA_DIR, 'log')}`, '--out', file]);
@@ -28,12 +31,17 @@ async function calls(stream, folder) {
     const event = JSON.parse(line).event;
     if (event?.type !== `city.${stream}.call` || seen.has(`${event.source} ${event.id}`)) continue;
     seen.add(`${event.source} ${event.id}`);
-    const call = found.get(event.data.call_id) ?? { offeredMs: null, answered: false };
-    if (event.data.event === 'offered') call.offeredMs = Date.parse(event.time);
+    const call = found.get(event.data.call_id) ?? { offers: [], decisions: [], answered: false };
+    const atMs = Date.parse(event.time);
+    if (event.data.event === 'offered') call.offers.push(atMs);
+    if (['answered', 'abandoned'].includes(event.data.event)) call.decisions.push({ atMs, beganMs: atMs - Math.round(1000 * (event.data.wait_s ?? 0)) });
     if (event.data.event === 'answered') call.answered = true;
     found.set(event.data.call_id, call);
   }
-  return [...found.values()];
+  return [...found.values()].map(({ offers, decisions, answered }) => {
+    const decided = decisions.sort((a, b) => a.atMs - b.atMs)[0]?.beganMs ?? null;
+    return { offeredMs: offers.length > 0 ? Math.min(...offers) : decided, answered };
+  });
 }
 
 const within = (list, fromMs, toMs) => list.filter(({ offeredMs }) => offeredMs !== null && offeredMs >= fromMs && offeredMs < toMs);
