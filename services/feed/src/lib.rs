@@ -25,7 +25,7 @@ pub use complete::{Feed, Mapped, content_id};
 pub use input::{Fault, Input, Item, Order, Tally, map_file, write_events};
 pub use mapping::{Made, MapError, Mapping, Means, UnknownCode};
 pub use post::{FILE_HEADER, Origin, POLLED_HEADER, Poster, ROWS_HEADER, Refusal, Rejected, Verdict};
-pub use readers::{Encoding, Format, ReadOptions, Row, RowError, rows_of};
+pub use readers::{Encoding, Format, NotAsSaid, ReadOptions, Row, RowError, rows_of};
 pub use replay::{ReplayOptions, Speed, Summary, replay};
 pub use tables::{TableError, Tables, load_table};
 pub use timetable::{Timetable, TimetableError};

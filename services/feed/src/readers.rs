@@ -11,12 +11,13 @@
 //! A poll's time is its header's `timestamp`; without one, fourteen digits in the file's name (`20160519080020.json`),
 //! read in [`ReadOptions::zone`]; without both, null.
 
+mod encoding;
 mod table;
 
+pub use self::encoding::Encoding;
 use crate::gtfs_rt;
 use crate::input::Order;
 use anyhow::{Context, Result};
-use encoding_rs_io::DecodeReaderBytesBuilder;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde_json::Value;
@@ -69,49 +70,6 @@ impl FromStr for Format {
     }
 }
 
-/// How a text file's characters are written. A byte order mark at its beginning is read over, and goes before what is said here.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, Default)]
-pub enum Encoding {
-    #[default]
-    Utf8,
-    /// Also GBK and GB 2312, which are parts of it.
-    Gb18030,
-}
-
-impl Encoding {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Utf8 => "utf-8",
-            Self::Gb18030 => "gb18030",
-        }
-    }
-
-    /// The text as UTF-8. What is none is U+FFFD in it, or comes through as it is.
-    fn decode(self, reader: impl Read + 'static) -> impl Read {
-        let of = match self {
-            Self::Utf8 => encoding_rs::UTF_8,
-            Self::Gb18030 => encoding_rs::GB18030,
-        };
-        DecodeReaderBytesBuilder::new().encoding(Some(of)).utf8_passthru(true).strip_bom(true).build(reader)
-    }
-
-    /// Why a row of such a text is none.
-    fn fault(self, text: &str) -> Option<String> {
-        (self == Self::Gb18030 && text.contains(char::REPLACEMENT_CHARACTER)).then(|| "it is not GB18030".to_owned())
-    }
-}
-
-impl FromStr for Encoding {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.to_ascii_lowercase().as_str() {
-            "utf-8" | "utf8" => Ok(Self::Utf8),
-            "gb18030" | "gbk" | "gb2312" => Ok(Self::Gb18030),
-            _ => Err(format!("unknown encoding {text}; there are utf-8, gb18030")),
-        }
-    }
-}
-
 #[derive(Clone, Debug)]
 pub struct ReadOptions {
     pub format: Format,
@@ -146,6 +104,11 @@ pub struct RowError {
     pub message: String,
     pub raw: Option<String>,
 }
+
+/// Why a whole payload isn't what its settings say, in words that repeat nothing of it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct NotAsSaid(pub String);
 
 pub type Rows = Box<dyn Iterator<Item = Result<Row, RowError>>>;
 
@@ -191,7 +154,7 @@ pub fn rows_of(bytes: Vec<u8>, options: &ReadOptions) -> Result<Rows> {
 
 fn text_rows(reader: impl Read + 'static, options: &ReadOptions) -> Result<Rows> {
     let encoding = options.encoding;
-    let text = encoding.decode(reader);
+    let text = encoding.decode(reader)?;
     match options.format {
         Format::Csv => table::rows(text, options.columns.as_deref(), encoding),
         Format::Json => json_rows(text, options.items.as_deref(), encoding),

@@ -11,7 +11,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use serde_json::{Value, json};
 use yiping_event::{Code, Reject, TimeMs};
-use yiping_feed::{Encoding, Feed, Format, ReadOptions, Row, rows_of};
+use yiping_feed::{Encoding, Feed, Format, NotAsSaid, ReadOptions, Row, rows_of};
 
 use crate::intake::{self, Judged};
 use crate::judge::{Accepted, Judge};
@@ -145,9 +145,10 @@ impl Gateway {
         let rows = match rows_of(body.to_vec(), &reading.options) {
             Ok(rows) => rows,
             // (the reader's own words may repeat what was sent)
-            Err(_) => {
+            Err(error) => {
                 let format = reading.options.format.as_str();
-                return whole(format!("the body is not what this feed sends: {format}"), judged);
+                let why = error.downcast_ref().map(|NotAsSaid(why)| format!("; {why}")).unwrap_or_default();
+                return whole(format!("the body is not what this feed sends: {format}{why}"), judged);
             }
         };
         let judge = self.judge_of(token, now);

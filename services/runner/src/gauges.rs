@@ -50,6 +50,9 @@ impl Gauges {
                 let last = metrics.source_last_contact.with_label_values(&[source]);
                 last.set(last.get().max(time.0 as f64 / 1_000.0));
             }
+            if let Some(seconds) = contact.expected_s {
+                metrics.source_expected.with_label_values(&[source.as_str(), stream]).set(f64::from(seconds));
+            }
         }
         let now = owned.machine.counters();
         let before = self.counted.insert(owned.origin.partition, now).unwrap_or_default();

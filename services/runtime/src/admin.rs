@@ -117,7 +117,7 @@ impl Admin {
 
     /// Serves until `cancel`.
     pub async fn serve(self, listener: TcpListener, cancel: CancellationToken) -> std::io::Result<()> {
-        axum::serve(listener, self.router).with_graceful_shutdown(cancel.cancelled_owned()).await
+        crate::net::serve(listener, self.router, cancel).await
     }
 }
 

@@ -42,6 +42,8 @@ pub struct Metrics {
     pub watermark: GaugeVec,
     /// source; seconds.
     pub source_last_contact: GaugeVec,
+    /// source, stream; seconds between its signs of life.
+    pub source_expected: GaugeVec,
     /// stream, partition.
     pub consumer_lag: IntGaugeVec,
     pub store_rows: IntCounter,
@@ -100,6 +102,12 @@ impl Metrics {
                 "yiping_source_last_contact_timestamp_seconds",
                 "when a source last gave a sign of life",
                 &["source"],
+            )?,
+            source_expected: gauges(
+                registry,
+                "yiping_source_expected_seconds",
+                "within which the next sign of life of a source is expected, as it says itself or the city's profile does",
+                &["source", "stream"],
             )?,
             consumer_lag: int_gauges(
                 registry,

@@ -49,6 +49,7 @@ use tokio_util::sync::CancellationToken;
 use yiping_catalogue::Catalogue;
 use yiping_city::City;
 use yiping_event::TimeMs;
+use yiping_runtime::net;
 
 use crate::api::Wall;
 use crate::gauges::Gauges;
@@ -154,10 +155,9 @@ pub async fn serve(listener: TcpListener, deps: WallDeps, cancel: CancellationTo
         query_timeout: options.query_timeout,
         cancel: cancel.clone(),
     });
-    let serving =
-        axum::serve(listener, api::router(Arc::clone(&wall))).with_graceful_shutdown(cancel.cancelled_owned());
+    let serving = net::serve(listener, api::router(Arc::clone(&wall)), cancel.clone());
     tokio::select! {
-        served = serving.into_future() => served.context("the wall's server"),
+        served = serving => served.context("the wall's server"),
         () = tell(&wall.hub, newest, &options) => anyhow::bail!("the wall stopped telling"),
         () = polling => anyhow::bail!("the wall stopped asking"),
     }

@@ -246,6 +246,10 @@ impl Process {
             health: self.health.part(stream.as_str()),
             cases: self.cases.clone(),
         };
+        for source in self.city.sources.iter().filter(|source| source.stream == stream.as_str()) {
+            let labels = [source.source.as_str(), stream.as_str()];
+            self.metrics.source_expected.with_label_values(&labels).set(f64::from(source.expected_s));
+        }
         self.life.spawn(stream.as_str(), DRAIN, |cancel| yiping_runner::run::<D>(stream, deps, cancel));
         Ok(())
     }

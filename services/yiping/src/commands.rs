@@ -14,7 +14,7 @@ use std::io::Write;
 
 use anyhow::Context;
 use yiping_gateway::{Right, new_token};
-use yiping_runtime::{Config, clock::unix_ms};
+use yiping_runtime::{Config, ConfigErrors, clock::unix_ms, config::Fault};
 
 use crate::{
     assembly,
@@ -47,11 +47,17 @@ pub fn targets() -> anyhow::Result<()> {
 }
 
 pub fn check(args: ConfigArgs) -> anyhow::Result<()> {
-    let config = Config::load(args.config.as_deref())?;
-    config.check()?;
-    let city = assembly::city(&config)?;
-    yiping_watch::Rules::new(&yiping_catalogue::Catalogue::builtin()?, &city)?;
-    crate::feeds::doors(&config)?;
+    let catalogue = yiping_catalogue::Catalogue::builtin()?;
+    let config = Config::load_judged(args.config.as_deref(), |config| {
+        let rules = || anyhow::Ok(yiping_watch::Rules::new(&catalogue, &assembly::city(config)?)?);
+        let city = rules().err().map(|error| Fault {
+            key: "city.profile".to_owned(),
+            origin: String::new(),
+            message: format!("{error:#}"),
+        });
+        let feeds = crate::feeds::doors(config).err().map(|ConfigErrors(faults)| faults);
+        city.into_iter().chain(feeds.into_iter().flatten()).collect()
+    })?;
     // (looked for at each poll: what is missing then is that feed's failure, and nobody else's)
     for missing in config.feeds.iter().flat_map(|(name, feed)| missing(name, feed)) {
         eprintln!("not there yet: {missing}");

@@ -13,7 +13,7 @@ use yiping_runtime::{Config, ConfigErrors, config, config::Fault};
 ///
 /// # Errors
 /// Every feed that can't be used, with why.
-pub fn doors(config: &Config) -> anyhow::Result<Feeds> {
+pub fn doors(config: &Config) -> Result<Feeds, ConfigErrors> {
     let (mut doors, mut faults) = (Feeds::new(), Vec::new());
     for (name, settings) in &config.feeds {
         match read(name, settings) {
@@ -22,15 +22,10 @@ pub fn doors(config: &Config) -> anyhow::Result<Feeds> {
                 let door = Door { feed: Arc::new(feed), read, expected_s };
                 doors.insert(name.clone(), Arc::new(door));
             }
-            Err(error) => {
-                // (which begins with its setting)
-                let text = format!("{error:#}");
-                let (key, message) = text.split_once(": ").unwrap_or(("feeds", &text));
-                faults.push(Fault { key: key.to_owned(), origin: String::new(), message: message.to_owned() });
-            }
+            Err(ConfigErrors(found)) => faults.extend(found),
         }
     }
-    if faults.is_empty() { Ok(doors) } else { Err(ConfigErrors(faults).into()) }
+    if faults.is_empty() { Ok(doors) } else { Err(ConfigErrors(faults)) }
 }
 
 /// The feeds that are pulled.
@@ -47,41 +42,66 @@ pub fn pulled(config: &Config) -> anyhow::Result<Vec<PulledFeed>> {
 }
 
 /// One feed, and how its payload is read.
-pub fn read(name: &str, settings: &config::Feed) -> anyhow::Result<(Feed, ReadOptions)> {
-    let key = |key: &str| format!("feeds.{name}.{key}");
-    let said = |key: String| move |error: String| anyhow::anyhow!("{key}: {error}");
-    let zone = settings.zone.as_deref().map(|zone| jiff::tz::TimeZone::get(zone).with_context(|| key("zone")));
-    let zone = zone.transpose()?;
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn read(name: &str, settings: &config::Feed) -> Result<(Feed, ReadOptions), ConfigErrors> {
+    let mut found = Found { name, faults: Vec::new() };
+    let zone = found.keep("zone", settings.zone.as_deref().map(jiff::tz::TimeZone::get).transpose());
+    let stream = found.keep("stream", settings.stream.as_deref().map(str::parse::<Stream>).transpose());
+    let datum = found.keep("datum", settings.datum.as_deref().map(str::parse).transpose());
+    let format = found.keep("format", settings.format.parse().map_err(anyhow::Error::msg::<String>));
+    let encoding = found.keep("encoding", settings.encoding.parse().map_err(anyhow::Error::msg::<String>));
     let mut tables = std::collections::BTreeMap::new();
     for (table, path) in &settings.tables {
-        let read = load_table(path).with_context(|| format!("{}: {}", key(&format!("tables.{table}")), path.display()));
-        tables.insert(table.clone(), read?);
-    }
-    let timetable = settings.timetable.as_deref().map(Timetable::load).transpose().with_context(|| key("timetable"))?;
-    let means = Means { zone: zone.clone(), tables: Tables::new(tables), timetable };
-    let map = match &settings.map {
-        Some(path) => {
-            let map = Mapping::load_with(path, means);
-            Some(map.with_context(|| format!("{}: {}", key("map"), path.display()))?)
+        let rows = load_table(path).with_context(|| path.display().to_string());
+        if let Some(rows) = found.keep(&format!("tables.{table}"), rows) {
+            tables.insert(table.clone(), rows);
         }
-        None => None,
+    }
+    let timetable = found.keep("timetable", settings.timetable.as_deref().map(Timetable::load).transpose());
+    let zone = zone.flatten();
+    let means = Means { zone: zone.clone(), tables: Tables::new(tables), timetable: timetable.flatten() };
+    let map = settings.map.as_deref().map(|path| {
+        let map = Mapping::load_with(path, means);
+        map.with_context(|| path.display().to_string())
+    });
+    let map = found.keep("map", map.transpose());
+    let (Some(stream), Some(datum), Some(format), Some(encoding), Some(map), []) =
+        (stream, datum, format, encoding, map, &*found.faults)
+    else {
+        return Err(ConfigErrors(found.faults));
     };
-    let stream = settings.stream.as_deref().map(str::parse::<Stream>).transpose();
-    let datum = settings.datum.as_deref().map(str::parse).transpose();
     let feed = Feed {
         name: name.to_owned(),
         source: settings.source.clone().unwrap_or_else(|| format!("/feed/{name}")),
         map,
-        stream: stream.map_err(|error| said(key("stream"))(error.to_string()))?,
+        stream,
         zone: zone.clone(),
-        datum: datum.map_err(|error: yiping_event::UnknownWord| said(key("datum"))(error.to_string()))?,
+        datum,
     };
     let read = ReadOptions {
-        encoding: settings.encoding.parse().map_err(said(key("encoding")))?,
+        encoding,
         columns: settings.columns.clone(),
         zone: zone.unwrap_or(jiff::tz::TimeZone::UTC),
         items: settings.items.clone(),
-        ..ReadOptions::new(settings.format.parse().map_err(said(key("format")))?)
+        ..ReadOptions::new(format)
     };
     Ok((feed, read))
+}
+
+/// What is wrong with a feed so far.
+struct Found<'a> {
+    name: &'a str,
+    faults: Vec<Fault>,
+}
+
+impl Found<'_> {
+    fn keep<T>(&mut self, key: &str, made: Result<T, impl Into<anyhow::Error>>) -> Option<T> {
+        made.map_err(|error| {
+            let (key, message) = (format!("feeds.{}.{key}", self.name), format!("{:#}", error.into()));
+            self.faults.push(Fault { key, origin: String::new(), message });
+        })
+        .ok()
+    }
 }

@@ -68,10 +68,12 @@ async fn a_body_that_is_none_of_the_feeds_and_a_feed_that_is_not_there_are_told(
     assert_eq!(status, 404);
     assert!(problem["detail"].as_str().unwrap().contains("[feeds.NAME]"), "{problem}");
     assert_eq!(send(&gateway, "yp_nobody", "lots", csv(&[])).await.0, 401);
-    // UTF-8 where GB18030 is said: the header's names are others, so that every row fails
+    // UTF-8 where GB18030 is said, which would pass for other characters
     let utf8 = "车场,时间,泊位,占用,状态\n东门,2026-11-20 10:00:00,120,87,正常\n".as_bytes().to_vec();
     let (status, answer) = send(&gateway, &token, "lots", utf8).await;
-    assert_eq!((status, &answer["rejected"][0]["code"]), (422, &json!("bad_feed")), "{answer}");
+    let (reject, detail) = (&answer["rejected"][0], answer["detail"].as_str().unwrap());
+    assert_eq!((status, &reject["code"]), (400, &json!("bad_feed")), "{answer}");
+    assert!(detail.contains("it is UTF-8, not GB18030"), "{answer}");
     for nothing in ["", " \r\n"] {
         let (status, answer) = send(&gateway, &token, "lots", nothing.into()).await;
         assert_eq!((status, &answer["detail"]), (400, &json!("the body is empty")), "{answer}");

@@ -22,6 +22,8 @@ const REDIRECTS: usize = 3;
 pub struct Http {
     client: Client,
     url: String,
+    /// Whom logs may name: the rest of the address may hold a key.
+    host: String,
     headers_file: Option<PathBuf>,
     max_bytes: usize,
     /// What the answer that was taken last, and the one that was fetched last, are known by.
@@ -48,6 +50,7 @@ impl Http {
         Ok(Self {
             client,
             url: url.to_owned(),
+            host: host(url),
             headers_file: pull.headers_file.clone(),
             max_bytes: pull.max_bytes,
             taken: Version::default(),
@@ -95,9 +98,28 @@ impl Http {
     }
 }
 
+/// The host of an address, with its port where that isn't the usual one.
+fn host(url: &str) -> String {
+    let Ok(url) = reqwest::Url::parse(url) else { return "url".to_owned() };
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}{port}", url.host_str().unwrap_or_default())
+}
+
 #[async_trait]
 impl Source for Http {
     async fn fetch(&mut self) -> Result<Fetched, Failure> {
+        let got = self.get().await;
+        got.map_err(|failure| Failure { message: format!("{}: {}", self.host, failure.message), ..failure })
+    }
+
+    async fn taken(&mut self) -> Result<(), Failure> {
+        self.taken = std::mem::take(&mut self.fetched);
+        Ok(())
+    }
+}
+
+impl Http {
+    async fn get(&mut self) -> Result<Fetched, Failure> {
         let mut request = self.client.get(&self.url).headers(self.headers()?);
         if let Some(etag) = &self.taken.etag {
             request = request.header(IF_NONE_MATCH, etag);
@@ -120,11 +142,6 @@ impl Source for Http {
                 Err(Failure { retry_after, ..failure })
             }
         }
-    }
-
-    async fn taken(&mut self) -> Result<(), Failure> {
-        self.taken = std::mem::take(&mut self.fetched);
-        Ok(())
     }
 }
 

@@ -24,6 +24,22 @@ impl Config {
         Self::load_with(path, std::env::vars())
     }
 
+    /// As [`Config::load`], with whatever else is found wrong with what the settings name: all faults are told at once, each setting's
+    /// first one.
+    ///
+    /// # Errors
+    /// Every fault.
+    pub fn load_judged(path: Option<&Path>, judge: impl FnOnce(&Self) -> Vec<Fault>) -> Result<Self, ConfigErrors> {
+        let (config, mut faults, given) = Self::read(path, std::env::vars())?;
+        let found = config.check().err().map(|ConfigErrors(found)| found).unwrap_or_default();
+        for fault in found.into_iter().chain(judge(&config)) {
+            if !faults.iter().any(|known| known.key == fault.key && !fault.key.is_empty()) {
+                faults.push(Fault { origin: given.origin(&fault.key), ..fault });
+            }
+        }
+        if faults.is_empty() { Ok(config) } else { Err(ConfigErrors(faults)) }
+    }
+
     /// The same for a command that needs only some `keys` and what is below them: faults of others are not its business, nor what a
     /// check of the whole would find.
     ///

@@ -65,19 +65,20 @@ pub async fn rejects_list(args: RejectsListArgs) -> anyhow::Result<()> {
         }
         writeln!(
             out,
-            "{:<10} {:<24} {:<13} {:<20} {:<24} {:<9} what",
-            "reject", "time", "code", "token", "source", "state"
+            "{:<10} {:<24} {:<13} {:<20} {:<16} {:<24} {:<9} what",
+            "reject", "time", "code", "token", "feed", "source", "state"
         )?;
         for KeptReject { at, reject, replayed } in &kept {
             let state = state(reject, *replayed);
             let at = at.to_string();
-            let RejectRecord { time, code, token, source, file, row, pointer, message, .. } = reject;
+            let RejectRecord { time, code, token, feed, source, file, row, pointer, message, .. } = reject;
+            let feed = feed.as_deref().unwrap_or("-");
             let time = time.to_string();
             let row = row.map(|row| format!("row {row}:"));
             let file = file.as_deref().unwrap_or_default();
             let what = [file, row.as_deref().unwrap_or_default(), pointer, message];
             let what = what.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
-            writeln!(out, "{at:<10} {time:<24} {code:<13} {token:<20} {source:<24} {state:<9} {what}")?;
+            writeln!(out, "{at:<10} {time:<24} {code:<13} {token:<20} {feed:<16} {source:<24} {state:<9} {what}")?;
         }
         Ok(())
     })
@@ -139,7 +140,7 @@ pub async fn rejects_replay(args: RejectsReplayArgs) -> anyhow::Result<()> {
                 eprintln!("{at}: already accepted, {time}");
             }
             (None, _) if reject.bytes_len > KEPT_BYTES => {
-                tally.kept_out += 1;
+                tally.cut += 1;
                 eprintln!(
                     "{at}: only the first {KEPT_BYTES} of {} bytes are kept: its sender has to send it again",
                     reject.bytes_len
@@ -176,8 +177,9 @@ pub async fn rejects_replay(args: RejectsReplayArgs) -> anyhow::Result<()> {
         newer_maps(&config, of_feeds).iter().for_each(|hint| eprintln!("{hint}"));
     }
     writeln!(std::io::stdout(), "{}", tally.line())?;
-    if tally.rejected + tally.kept_out > 0 {
-        bail!("{} of {} could not be sent again", tally.rejected + tally.kept_out, kept.len());
+    let failed = tally.failed(!args.reject.is_empty());
+    if failed > 0 {
+        bail!("{failed} of {} could not be sent again", kept.len());
     }
     Ok(())
 }
@@ -207,17 +209,27 @@ struct Tally {
     refused_events: u64,
     before: u64,
     rejected: u64,
+    /// Only their beginning is kept.
+    cut: u64,
+    /// They can't be opened.
     kept_out: u64,
 }
 
 impl Tally {
     fn line(&self) -> String {
-        let Tally { accepted, events, refused_events, before, rejected, kept_out } = self;
+        let Tally { accepted, events, refused_events, before, rejected, cut, kept_out } = self;
+        let not_sent = cut + kept_out;
         let new =
             if *refused_events > 0 { format!(", {refused_events} events of them refused") } else { String::new() };
         format!(
-            "accepted {accepted} ({events} events{new}), already accepted {before}, refused again {rejected}, not sent {kept_out}"
+            "accepted {accepted} ({events} events{new}), already accepted {before}, refused again {rejected}, not sent {not_sent}"
         )
+    }
+
+    /// How many should have become events and didn't. What is cut never will: that is a failure only where it was asked for by its name,
+    /// or a replay of all that is open would never end well.
+    fn failed(&self, named: bool) -> u64 {
+        self.rejected + self.kept_out + if named { self.cut } else { 0 }
     }
 }
 
@@ -284,4 +296,18 @@ fn note_access(config: &Config, what: &str, unmasked: bool, opened: &[RejectId])
         file.sync_all()
     };
     note().with_context(|| format!("noting in {} who opens rejects", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_cut_fails_a_replay_only_where_it_was_asked_for() {
+        let cut = Tally { accepted: 3, cut: 2, ..Tally::default() };
+        assert_eq!((cut.failed(false), cut.failed(true)), (0, 2));
+        let refused = Tally { rejected: 1, kept_out: 4, ..cut };
+        assert_eq!((refused.failed(false), refused.failed(true)), (5, 7));
+        assert!(refused.line().ends_with("refused again 1, not sent 6"), "{}", refused.line());
+    }
 }
